@@ -1,0 +1,226 @@
+"""The database, as one small port per aggregate; all ports of one transaction are committed or dropped together.
+
+Every method of a transaction may raise ``StoreUnavailable``. Within one, what was written is read. Times are aware UTC.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from moviola.ports.message_bus import Posting
+from moviola.video import HistoryEntry, Run, RunId, Status, Task, TaskId, Tenant, Video, VideoId, Worker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFilter:
+    """Which videos of one tenant; every part that is given must match. Deleted ones never do.
+
+    ``text`` is looked for in title and file name, whatever the case.
+    """
+
+    tenant: Tenant
+    status: Status | None = None
+    tag: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VideoWithRuns:
+    """A video, its latest run, and the newest of its runs that is ready."""
+
+    video: Video
+    latest: Run | None
+    serving: Run | None
+
+
+class Videos(Protocol):
+    """Written by the API only."""
+
+    async def add(self, video: Video) -> None: ...
+
+    async def get(self, tenant: Tenant, video_id: VideoId) -> VideoWithRuns | None:
+        """None where the tenant has no such video; a deleted one is returned, as the tombstone that it is."""
+
+    async def save(self, video: Video) -> None:
+        """Replace the row whose version is ``video.version``; the row's becomes one more. ``StaleVersion``."""
+
+    async def page(self, wanted: VideoFilter, *, limit: int, before: VideoId | None = None) -> Sequence[VideoWithRuns]:
+        """The newest first, at most *limit*, only those older than the video *before*."""
+
+    async def without_run(self, *, limit: int) -> Sequence[Video]:
+        """Uploaded videos of all tenants that no run was ever made for, the oldest first."""
+
+    async def to_cancel(self, *, limit: int) -> Sequence[Video]:
+        """Videos whose cancel was asked for after their latest, unfinished run was made."""
+
+    async def to_purge(self, *, limit: int) -> Sequence[Video]:
+        """Deleted videos whose objects have not been purged."""
+
+    async def purged(self, video_id: VideoId, *, at: datetime) -> None:
+        """Remember (in a table of the orchestrator's own) that nothing is left; runs, tasks and history go too."""
+
+
+class Runs(Protocol):
+    """Written by the orchestrator only."""
+
+    async def add(self, run: Run) -> None:
+        """It becomes the video's latest. ``StaleVersion`` where the video already has a run of that number."""
+
+    async def lock(self, run_id: RunId) -> Run | None:
+        """The run, which nobody else can lock until this transaction ends."""
+
+    async def get(self, run_id: RunId) -> Run | None: ...
+
+    async def latest(self, video_id: VideoId) -> Run | None: ...
+
+    async def of_video(self, video_id: VideoId) -> Sequence[Run]:
+        """In the order of their numbers."""
+
+    async def save(self, run: Run) -> None:
+        """Replace the row whose version is ``run.version``; the row's becomes one more. ``StaleVersion``.
+
+        A run saved as ``ready`` becomes the one that serves its video.
+        """
+
+
+class Tasks(Protocol):
+    """Written by the orchestrator only, always under the lock of the task's run."""
+
+    async def add(self, tasks: Sequence[Task]) -> None: ...
+
+    async def save(self, tasks: Sequence[Task]) -> None: ...
+
+    async def of_run(self, run_id: RunId) -> Sequence[Task]:
+        """In the order in which they were added."""
+
+    async def renew(self, task_id: TaskId, *, attempt: int, nonce: str, lease_until: datetime) -> bool:
+        """Move the lease on without the run's lock; False, and nothing done, unless that owner is running it now."""
+
+    async def waiting(self, kinds: Collection[str], *, now: datetime, limit: int) -> Sequence[Task]:
+        """Pending tasks of those kinds whose ``not_before`` has passed: higher priority first, then the oldest."""
+
+    async def unclaimed(self) -> Mapping[str, int]:
+        """How many tasks are dispatched and not yet started, by kind; kinds with none are left out."""
+
+    async def overdue(self, *, now: datetime, dispatched_before: datetime, limit: int) -> Sequence[Task]:
+        """Running tasks whose lease or deadline has passed, and tasks dispatched before that time and never started.
+
+        Rows that another transaction has locked are passed over.
+        """
+
+    async def running(self) -> Sequence[Task]:
+        """All that are dispatched or running: what a process that restarts alone has lost."""
+
+
+class History(Protocol):
+    """Append-only."""
+
+    async def append(self, entries: Sequence[HistoryEntry]) -> None: ...
+
+    async def of_video(self, video_id: VideoId, *, after: str | None = None) -> Sequence[HistoryEntry]:
+        """In order; only those behind the entry with the id *after*."""
+
+
+class Outbox(Protocol):
+    """Messages to be published, written in the transaction that causes them."""
+
+    async def add(self, postings: Sequence[Posting]) -> None:
+        """The envelope's id is the row's id. Waiting relays are woken when the transaction commits."""
+
+    async def claim(self, *, limit: int) -> Sequence[Posting]:
+        """The oldest unsent, locked until the transaction ends; another relay's are passed over."""
+
+    async def sent(self, ids: Sequence[str]) -> None:
+        """They are on the bus: forget them."""
+
+    async def pending(self) -> tuple[int, datetime | None]:
+        """How many are unsent, and when the oldest was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered to a request with an idempotency key; ``status`` None while it is being worked on."""
+
+    fingerprint: str
+    video_id: VideoId
+    status: int | None = None
+
+
+class IdempotencyKeys(Protocol):
+    """Kept for 24 hours. Written by the API only."""
+
+    async def begin(
+        self, tenant: Tenant, key: str, *, fingerprint: str, video_id: VideoId, now: datetime
+    ) -> Answer | None:
+        """Take the key; or, where it is taken and younger than 24 h, its present holder's answer, unchanged."""
+
+    async def finish(self, tenant: Tenant, key: str, *, fingerprint: str, status: int) -> None:
+        """Note the answer, and the fingerprint that was known only at the end."""
+
+    async def abandon(self, tenant: Tenant, key: str) -> None:
+        """Give the key back: the request failed and may be repeated. No key is not an error."""
+
+
+class Workers(Protocol):
+    """Who announced itself. Written by the orchestrator only."""
+
+    async def seen(self, worker: Worker) -> None: ...
+
+    async def left(self, worker_id: str) -> None: ...
+
+    async def alive(self, *, since: datetime) -> Sequence[Worker]: ...
+
+
+class Transaction(Protocol):
+    """The ports of one transaction."""
+
+    @property
+    def videos(self) -> Videos: ...
+
+    @property
+    def runs(self) -> Runs: ...
+
+    @property
+    def tasks(self) -> Tasks: ...
+
+    @property
+    def history(self) -> History: ...
+
+    @property
+    def outbox(self) -> Outbox: ...
+
+    @property
+    def idempotency_keys(self) -> IdempotencyKeys: ...
+
+    @property
+    def workers(self) -> Workers: ...
+
+
+class VideoStore(Protocol):
+    """The database."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Read and write; commits on leaving, drops everything where the body raises.
+
+        ``StoreUnavailable`` on leaving means that the commit may or may not have taken effect.
+        """
+
+    def snapshot(self) -> AbstractAsyncContextManager[Transaction]:
+        """Read only: a consistent view that blocks nobody."""
+
+    async def migrate(self) -> None:
+        """Bring the schema to this version, under a lock: any number of processes may call it at once."""
+
+    async def outbox_written(self, *, timeout: float) -> bool:
+        """Wait until somebody, perhaps in another process, commits to the outbox, or *timeout* seconds pass.
+
+        A hint: it may miss one, so callers look again after the timeout as well.
+        """
+
+    async def check(self) -> None:
+        """Return if the database answers and has this version's schema; else ``StoreUnavailable``."""
+
+    def connected_since(self) -> datetime | None:
+        """Since when the database has answered without a failure; None while it does not. Never raises."""

@@ -1,0 +1,80 @@
+"""The facts of a media file, as the probe task reads them. Pure data: reading them is the workers' business."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Facts(BaseModel):
+    """Frozen; unknown fields are ignored, so that an older service reads a newer worker's facts."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Warning(Facts):
+    """Something unusual that was handled; ``code`` is stable (``probe.variable_frame_rate``)."""
+
+    code: str
+    message: str
+
+
+class VideoStream(Facts):
+    """The picture. ``width`` × ``height`` are as coded; ``display_*`` after sample aspect ratio and rotation.
+
+    ``rotation`` is clockwise degrees to apply for upright display: 0, 90, 180 or 270. ``frame_rate`` is the average,
+    frames a second. ``keyframe_interval`` is the longest seen, in seconds, where it was measured.
+    """
+
+    index: int
+    codec: str
+    profile: str | None = None
+    width: int
+    height: int
+    display_width: int
+    display_height: int
+    rotation: Literal[0, 90, 180, 270] = 0
+    mirrored: bool = False
+    sample_aspect_ratio: str = "1:1"
+    pixel_format: str
+    bit_depth: int = 8
+    frame_rate: float
+    variable_frame_rate: bool = False
+    frames: int | None = None
+    start_time: float = 0.0
+    duration: float | None = None
+    bit_rate: int | None = None
+    color_range: str | None = None
+    color_primaries: str | None = None
+    color_transfer: str | None = None
+    color_space: str | None = None
+    hdr: str | None = None
+    interlaced: bool = False
+    keyframe_interval: float | None = None
+
+
+class AudioStream(Facts):
+    """The sound. ``start_time`` in seconds on the file's clock, so that A/V offset can be kept."""
+
+    index: int
+    codec: str
+    profile: str | None = None
+    sample_rate: int
+    channels: int
+    layout: str | None = None
+    language: str | None = None
+    start_time: float = 0.0
+    duration: float | None = None
+    bit_rate: int | None = None
+
+
+class Probe(Facts):
+    """A file that has at least one video stream; ``video`` is the one that is shown (not an attached picture)."""
+
+    container: str
+    size: int
+    duration: float = Field(ge=0)
+    bit_rate: int | None = None
+    video: VideoStream
+    audio: tuple[AudioStream, ...] = ()
+    subtitles: int = 0
+    warnings: tuple[Warning, ...] = ()

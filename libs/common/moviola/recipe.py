@@ -1,0 +1,196 @@
+"""What a user asks for: an ordered list of steps, and the form of the result.
+
+``parse_recipe`` is the one door: whatever comes through it is valid by itself. Whether it also fits a certain
+video (a ``start`` beyond its end) only the planner can say.
+"""
+
+import json
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from moviola import strict_json
+from moviola.errors import FieldError, InvalidInput, InvalidRecipe
+
+MAX_SECONDS = 6 * 3600.0
+MAX_SIDE = 16384
+
+Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False, strict=True)]
+Side = Annotated[int, Field(ge=2, le=MAX_SIDE, strict=True)]
+Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)]
+Position = Literal["top-left", "top", "top-right", "left", "center", "right", "bottom-left", "bottom", "bottom-right"]
+
+
+class Strict(BaseModel):
+    """Frozen, and an unknown field is an error: a misspelt wish must not be ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TimeRange(Strict):
+    """From ``start`` (inclusive) to ``end`` (exclusive), in seconds; no ``end`` means the end of the video."""
+
+    start: Seconds = 0.0
+    end: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.end is not None and self.start >= self.end:
+            raise ValueError("start must be before end")
+        return self
+
+
+class Trim(Strict):
+    """Keep a part: ``start`` and ``end``, or a list ``keep`` of ranges to keep, or a list ``cut`` of ranges to drop."""
+
+    step: Literal["trim"] = "trim"
+    start: Seconds | None = None
+    end: Seconds | None = None
+    keep: tuple[TimeRange, ...] | None = Field(default=None, min_length=1, max_length=100)
+    cut: tuple[TimeRange, ...] | None = Field(default=None, min_length=1, max_length=100)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        bounds = self.start is not None or self.end is not None
+        if bounds + (self.keep is not None) + (self.cut is not None) != 1:
+            raise ValueError("give either start and/or end, or keep, or cut")
+        if bounds and self.end is not None and (self.start or 0.0) >= self.end:
+            raise ValueError("start must be before end")
+        for one, following in pairwise(self.keep or self.cut or ()):
+            if one.end is None or one.end > following.start:
+                raise ValueError("ranges must be in order and must not overlap")
+        return self
+
+
+class Resize(Strict):
+    """Scale to ``width``, ``height`` or both; with both, ``fit`` says what happens to another shape.
+
+    ``contain`` letterboxes, ``cover`` crops, ``stretch`` distorts. The canvas is exact; the picture in it is not
+    enlarged unless ``upscale`` is true.
+    """
+
+    step: Literal["resize"] = "resize"
+    width: Side | None = None
+    height: Side | None = None
+    fit: Literal["contain", "cover", "stretch"] = "contain"
+    upscale: bool = Field(default=False, strict=True)
+
+    @model_validator(mode="after")
+    def _some_side(self) -> Self:
+        if self.width is None and self.height is None:
+            raise ValueError("give width, height or both")
+        return self
+
+
+class Watermark(Strict):
+    """Lay ``text`` or ``image`` over the picture.
+
+    ``image`` is a stored watermark's id, or ``"watermark"`` for the part of that name in the same request.
+    ``margin`` is in pixels of the picture; ``scale`` is the mark's width (image) or height (text) relative to the
+    picture's.
+    """
+
+    step: Literal["watermark"] = "watermark"
+    text: str | None = Field(default=None, min_length=1, max_length=200)
+    image: str | None = Field(default=None, min_length=1, max_length=64)
+    position: Position = "bottom-right"
+    margin: Annotated[int, Field(ge=0, le=4096, strict=True)] = 20
+    opacity: Fraction = 0.8
+    scale: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _text_or_image(self) -> Self:
+        if (self.text is None) == (self.image is None):
+            raise ValueError("give either text or image")
+        return self
+
+
+class Mute(Strict):
+    """Remove the sound."""
+
+    step: Literal["mute"] = "mute"
+
+
+class Thumbnails(Strict):
+    """Cut a poster at the second ``at`` of the result; without it, the best of a few candidates."""
+
+    step: Literal["thumbnails"] = "thumbnails"
+    at: Seconds | None = None
+
+
+Step = Annotated[Trim | Resize | Watermark | Mute | Thumbnails, Field(discriminator="step")]
+Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
+
+
+class Output(Strict):
+    """The form of ``result.mp4``; ``quality`` is x264's CRF, lower is better, 0 is lossless."""
+
+    container: Literal["mp4"] = "mp4"
+    video_codec: Literal["h264"] = "h264"
+    audio_codec: Literal["aac"] = "aac"
+    quality: Annotated[int, Field(ge=0, le=51, strict=True)] = 23
+    preset: Preset = "medium"
+
+
+class Recipe(Strict):
+    """An ordered list of steps and the form of the result; no steps at all means: convert to that form."""
+
+    version: Literal[1] = 1
+    steps: tuple[Step, ...] = Field(max_length=50)
+    output: Output = Output()
+
+
+STEP_NAMES = ("trim", "resize", "watermark", "mute", "thumbnails")
+
+SHOWCASE = Recipe(
+    steps=(
+        Trim(start=0, end=30),
+        Resize(width=1280, height=720),
+        Watermark(text="Moviola"),
+        Mute(),
+        Thumbnails(),
+    )
+)
+BUILT_IN = {"showcase": SHOWCASE}
+
+
+def parse_recipe(source: str | bytes | object) -> Recipe:
+    """The recipe in JSON text, or in a value already parsed; ``InvalidRecipe`` with a pointer to each bad field."""
+    try:
+        value = strict_json.parse(source) if isinstance(source, str | bytes) else source
+        strict_json.refuse_non_finite(value)
+        # Validated as JSON, where a list is a tuple and 5 is a float, yet "5" is not.
+        return Recipe.model_validate_json(json.dumps(value))
+    except InvalidInput as error:
+        raise InvalidRecipe(f"The recipe can't be read. {error}", error.errors, code=error.code) from error
+    except ValidationError as error:
+        errors = field_errors(error)
+        raise InvalidRecipe(f"The recipe is not valid: {errors[0].message}", errors) from error
+    except TypeError as error:
+        raise InvalidRecipe("The recipe holds a value that JSON has not.") from error
+
+
+def field_errors(error: ValidationError) -> list[FieldError]:
+    """Each complaint of pydantic's with the RFC 6901 pointer into what the client sent."""
+    return [
+        FieldError(pointer=_pointer(item["loc"]), message=_sentence(item), code=item["type"])
+        for item in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    parts: list[str] = []
+    for part in location:
+        # pydantic names the chosen member of a union ("trim") in the path; the document has no such level.
+        if part in STEP_NAMES and parts and parts[-1].isdigit():
+            continue
+        parts.append(strict_json.escape(str(part)))
+    return "".join("/" + part for part in parts)
+
+
+def _sentence(item: ErrorDetails) -> str:
+    if item["type"] == "union_tag_invalid":
+        return f"There is no step {item['ctx']['tag']!r}; the steps are {', '.join(STEP_NAMES)}."
+    return item["msg"].removeprefix("Value error, ")

@@ -1,0 +1,58 @@
+"""What the worker hands to its child process, and what comes back: JSON both ways, files by path.
+
+The child knows no bus, no bucket and no database; it reads ``source``, writes below ``scratch`` and reports progress.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from moviola.messages import Limits
+from moviola.planner import Kind, Parameters
+from moviola.probe import Probe
+
+
+class Job(BaseModel):
+    """One task, with its input already on the local disk. ``scratch`` is an empty directory of the task's own.
+
+    ``resources`` are the files that an ``Overlay.image`` names. ``files`` are the names wanted, as in the plan's pass; an
+    editing pass in the middle of a chain has none and makes one file all the same. ``encoder_threads`` 0: as many as fit.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Kind
+    parameters: Parameters
+    source: Path
+    resources: Mapping[str, Path] = Field(default_factory=dict)
+    scratch: Path
+    files: tuple[str, ...] = ()
+    limits: Limits = Limits()
+    encoder_threads: int = 0
+
+
+class MadeFile(BaseModel):
+    """A file that the job made below its scratch directory."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    path: Path
+    content_type: str
+
+
+class JobResult(BaseModel):
+    """What a job made: files, and for a probe the facts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    made: tuple[MadeFile, ...] = ()
+    probe: Probe | None = None
+
+
+class Report(Protocol):
+    """Called by a step as it goes on: ``done`` from 0 to 1. Cheap; may be called for every frame."""
+
+    def __call__(self, done: float) -> None: ...
