@@ -42,8 +42,8 @@ def translated() -> Iterator[None]:
         raise StoreUnavailable("No connection to the database became free in time.") from error
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StoreUnavailable(f"The database can't be reached: {_told(error)}.") from error
-    except UnicodeEncodeError as error:
-        raise InvalidInput("A text holds a character that can't be stored.") from error
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise InvalidInput("A value can't be stored in the database.") from error
 
 
 def _of_database(error: exc.DBAPIError) -> MoviolaError | None:
@@ -53,7 +53,8 @@ def _of_database(error: exc.DBAPIError) -> MoviolaError | None:
         return NoSpace("The database's disk is full.")
     if isinstance(error, exc.IntegrityError) or state in _LOST_A_RACE:
         return StaleVersion("Somebody else wrote first.")
-    if isinstance(error, exc.DataError):
+    # The driver refuses some values before it sends them.
+    if isinstance(error, exc.DataError) or isinstance(getattr(error.orig, "__cause__", None), ValueError):
         return InvalidInput("A value can't be stored in the database.")
     unavailable = (
         error.connection_invalidated
