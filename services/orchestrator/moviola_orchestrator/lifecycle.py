@@ -67,8 +67,8 @@ RUN_MOVES: tuple[Move, ...] = (
     Move("render", (RunState.PROBING,), RunState.RENDERING),
     Move("thumbnails", _PLANNED, RunState.THUMBNAILING),
     Move("finish", _WORKING, RunState.READY),
-    Move("fail", (RunState.UPLOADED, *_WORKING), RunState.FAILED),
-    Move("cancel", (RunState.UPLOADED, *_WORKING), RunState.CANCELING, when="busy"),
+    Move("fail", _WORKING, RunState.FAILED),
+    Move("cancel", _WORKING, RunState.CANCELING, when="busy"),
     Move("cancel", (RunState.UPLOADED, *_WORKING), RunState.CANCELED),
     Move("stopped", (RunState.CANCELING,), RunState.CANCELED, unless="busy"),
 )
