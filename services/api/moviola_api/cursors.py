@@ -22,12 +22,16 @@ def read_cursor(cursor: str, wanted: VideoFilter) -> VideoId:
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         last = VideoId(str(UUID(bytes=raw[:16])))
-        if raw[16:] != _digest(wanted, last):
-            raise ValueError("the digest does not fit")
     except (ValueError, binascii.Error) as error:
-        message = "The cursor does not belong to this list; begin without one."
-        raise InvalidInput(message, [FieldError("/cursor", message)], code="cursor.invalid") from error
+        raise _not_ours() from error
+    if raw[16:] != _digest(wanted, last):
+        raise _not_ours()
     return last
+
+
+def _not_ours() -> InvalidInput:
+    message = "The cursor does not belong to this list; begin without one."
+    return InvalidInput(message, [FieldError("/cursor", message)], code="cursor.invalid")
 
 
 def _digest(wanted: VideoFilter, last: VideoId) -> bytes:

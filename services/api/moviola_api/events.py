@@ -19,7 +19,7 @@ from moviola.video import TERMINAL_RUN_STATES, VideoId
 from moviola_api.context import context_of, tenant_of
 from moviola_api.feed import NewsEvent, StreamEnded, Subscription
 from moviola_api.lookup import Sight, video_id_of
-from moviola_api.watch import VideoIdData, Watch
+from moviola_api.watch import VideoIdData, Watch, state_of_event
 
 HEARTBEAT_SECONDS = 15.0
 

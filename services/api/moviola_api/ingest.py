@@ -11,9 +11,7 @@ import structlog
 
 from moviola.errors import InvalidInput, MalformedMessage, Refused, StaleVersion, Unavailable
 from moviola.messages import VideoRejected, VideoSubmitted
-from moviola.ports.message_bus import Delivery, Envelope, MessageBus, post
-from moviola.ports.object_storage import ObjectStorage
-from moviola.ports.video_store import VideoStore
+from moviola.ports.message_bus import Delivery, Envelope, post
 from moviola.settings import Settings
 from moviola.telemetry import about
 from moviola.topology import INGEST
@@ -22,7 +20,6 @@ from moviola_api import intake, marks
 from moviola_api.context import Context
 from moviola_api.idempotency import fingerprint, refuse_other
 from moviola_api.incoming import incoming_object
-from moviola_api.metrics import Metrics
 from moviola_api.wishes import wishes_from_json
 
 log = structlog.get_logger(__name__)
@@ -36,18 +33,12 @@ MAX_MESSAGE_ID = 150
 class Ingest:
     """The consumer; one message at a time, since all that it does is two or three short queries."""
 
-    def __init__(
-        self, bus: MessageBus, store: VideoStore, storage: ObjectStorage, settings: Settings, metrics: Metrics
-    ) -> None:
-        self._bus = bus
-        self._store = store
-        self._storage = storage
-        self._settings = settings
-        self._metrics = metrics
-
-    @classmethod
-    def over(cls, context: Context) -> "Ingest":
-        return cls(context.bus, context.store, context.storage, context.settings, context.metrics)
+    def __init__(self, context: Context) -> None:
+        self._bus = context.bus
+        self._store = context.store
+        self._storage = context.storage
+        self._settings = context.settings
+        self._metrics = context.metrics
 
     async def run(self) -> None:
         """Consume until cancelled; undecided messages go back to the queue then."""
@@ -99,7 +90,7 @@ class Ingest:
         message = envelope.message()
         if not isinstance(message, VideoSubmitted):
             raise MalformedMessage(f"A {envelope.type} has no business on {INGEST}.")
-        wishes = wishes_from_json(message.model_dump(exclude={"v", "object"}))
+        wishes = wishes_from_json({**message.model_dump(exclude={"v", "object"}), "title": message.title or ""})
         once = _once(envelope, message)
         stored = await incoming_object(
             self._storage,

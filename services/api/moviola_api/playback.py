@@ -152,7 +152,7 @@ async def _write(
     except ConnectionError as error:
         raise ClientGone("The client left in the middle of a file.") from error
     except ObjectNotFound as error:
-        log.error("object of a file is missing", key=file.key)
+        log.warning("object of a file is missing", key=file.key)
         raise NotFound("The file is gone.", code="file.not_found") from error
     except MoviolaError as error:
         log.warning("file could not be read", key=file.key, reason=str(error))

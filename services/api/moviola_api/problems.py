@@ -95,11 +95,10 @@ _HIDDEN: Mapping[HTTPStatus, str] = {
 
 def problem_response(request: web.Request, error: MoviolaError) -> web.Response:
     """The problem document for one of our own errors; 500 for one that should never have come this far."""
-    for kind, status, code in _STATUS:
-        if isinstance(error, kind):
-            break
-    else:
+    known = next((entry for entry in _STATUS if isinstance(error, entry[0])), None)
+    if known is None:
         return _internal(request, error)
+    _, status, code = known
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("request could not be met", reason=str(error), status=status.value)
     problem = Problem(

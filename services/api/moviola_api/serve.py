@@ -37,7 +37,7 @@ async def run_api(
     refuse_open_host(settings)
     context = _context(parts, settings)
     async with asyncio.TaskGroup() as group:
-        background = [group.create_task(context.feed.run()), group.create_task(Ingest.over(context).run())]
+        background = [group.create_task(context.feed.run()), group.create_task(Ingest(context).run())]
         try:
             async with _serving(context) as url:
                 if on_ready is not None:

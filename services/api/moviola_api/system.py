@@ -58,10 +58,7 @@ async def show_system(request: web.Request) -> web.Response:
             version=version("moviola"),
             settings=_shown(context.settings),
             workers=tuple(
-                WorkerDocument(
-                    id=one.id, kinds=one.kinds, version=one.version, capacity=one.capacity, seen_at=one.seen_at
-                )
-                for one in workers
+                WorkerDocument(**{name: getattr(one, name) for name in WorkerDocument.model_fields}) for one in workers
             ),
             queues={queue: await _depth(context, queue) for queue in QUEUES},
             outbox=outbox,

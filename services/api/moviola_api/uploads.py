@@ -29,6 +29,16 @@ class ObjectRequest(RequestBody):
 
 async def create_video(request: web.Request) -> web.Response:
     """202 with the video and its address."""
+    outcome = "refused"
+    try:
+        response = await _create(request)
+        outcome = "accepted"
+    finally:
+        context_of(request).metrics.uploads.labels("http", outcome).inc()
+    return response
+
+
+async def _create(request: web.Request) -> web.Response:
     match request.content_type:
         case "multipart/form-data":
             return await _from_form(request)
