@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 MAX_PARTS = 8
 # Room for any file and no work for absurd numbers.
-_SPEC = re.compile(r"(\d{0,19})-(\d{0,19})")
+_SPEC = re.compile(r"([0-9]{0,19})-([0-9]{0,19})")
 
 
 @dataclass(frozen=True, slots=True)

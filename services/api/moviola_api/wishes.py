@@ -1,5 +1,6 @@
 """What a client wants of a video: recipe, title, tags, metadata, priority; read from JSON or from form fields."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Self
 
@@ -92,7 +93,7 @@ def _field(name: str, text: str) -> object:
         case "metadata":
             return _json(name, text)
         case "priority":
-            if not text.strip().removeprefix("-").isdecimal() or len(text) > 5:
+            if re.fullmatch(r"-?[0-9]{1,4}", text.strip()) is None:
                 raise _bad_field(name, "The priority is a whole number from -100 to 100.", "int_parsing")
             return int(text)
         case _:
