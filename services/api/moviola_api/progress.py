@@ -20,10 +20,11 @@ COPY_COST = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """What was last heard of a pass: ``done`` from 0 to 1, and how long it thinks it will take yet."""
+    """What was last heard of a pass: ``done`` from 0 to 1, how long it thinks it will take yet, in which attempt."""
 
     done: float
     eta_seconds: float | None = None
+    attempt: int = 1
 
 
 class LiveProgress:
@@ -37,14 +38,18 @@ class LiveProgress:
         """Take note of *event*."""
         match event:
             case TaskProgress():
-                self._note(event.run_id, event.name, Glimpse(event.progress, event.eta_seconds))
+                self._note(event.run_id, event.name, Glimpse(event.progress, event.eta_seconds, event.attempt))
             case TaskSucceeded():
-                self._note(event.run_id, event.name, Glimpse(1.0))
+                self._note(event.run_id, event.name, Glimpse(1.0, None, event.attempt))
             case VideoStateChanged() if event.state in TERMINAL_RUN_STATES:
                 self._runs.pop(event.run_id, None)
 
     def _note(self, run_id: RunId, name: str, glimpse: Glimpse) -> None:
-        self._runs.setdefault(run_id, {})[name] = glimpse
+        run = self._runs.setdefault(run_id, {})
+        before = run.get(name)
+        # Messages overtake each other: a later word may be an older one.
+        if before is None or (before.attempt, before.done) <= (glimpse.attempt, glimpse.done):
+            run[name] = glimpse
         self._runs.move_to_end(run_id)
         if len(self._runs) > self._max_runs:
             self._runs.popitem(last=False)
