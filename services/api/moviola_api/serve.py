@@ -36,16 +36,13 @@ async def run_api(
     """
     refuse_open_host(settings)
     context = _context(parts, settings)
-    async with asyncio.TaskGroup() as group:
+    async with _serving(context) as url, asyncio.TaskGroup() as group:
         background = [group.create_task(context.feed.run()), group.create_task(Ingest(context).run())]
-        try:
-            async with _serving(context) as url:
-                if on_ready is not None:
-                    on_ready(url)
-                await stopping.wait()
-        finally:
-            for task in background:
-                task.cancel()
+        if on_ready is not None:
+            on_ready(url)
+        await stopping.wait()
+        for task in background:
+            task.cancel()
 
 
 def _context(parts: Infrastructure, settings: Settings) -> Context:

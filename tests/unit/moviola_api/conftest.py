@@ -8,13 +8,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+
 from moviola import object_keys
 from moviola.infrastructure import Infrastructure, open_infrastructure
 from moviola.messages import Message
 from moviola.settings import Settings
 from moviola.video import DEFAULT_TENANT, OutputFile, Run, RunState, Task, Video, VideoId
 from moviola_api.serve import run_api
-
 from tests.unit.moviola_api.samples import a_run
 
 Document = dict[str, Any]

@@ -12,9 +12,7 @@ def test_this_machine_is_known_by_its_names(host: str) -> None:
     assert is_loopback(host)
 
 
-@pytest.mark.parametrize(
-    "host", ["0.0.0.0", "::", "10.0.0.1", "example.org", "localhost.x.org", "", "127.0.0.1.x"]
-)
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.org", "localhost.x.org", "", "127.0.0.1.x"])
 def test_any_other_name_is_a_stranger(host: str) -> None:
     assert not is_loopback(host)
 

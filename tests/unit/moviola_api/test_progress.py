@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from tests.unit.moviola_api.samples import a_probe, a_run, a_task
 
 from moviola.messages import TaskProgress, TaskSucceeded, VideoStateChanged
 from moviola.planner import compile_plan
@@ -20,6 +19,7 @@ from moviola.video import (
     utc_now,
 )
 from moviola_api.progress import Glimpse, LiveProgress, overall, weights
+from tests.unit.moviola_api.samples import a_probe, a_run, a_task
 
 
 def test_the_shares_add_up_to_one_and_the_edit_has_the_most() -> None:

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+
 from moviola.errors import StoreUnavailable
 from moviola.messages import VideoUploaded
 from moviola.video import new_id
 from moviola_api import multipart
-
 from tests.unit.moviola_api.conftest import CLIP, Api, Document
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
@@ -158,9 +158,9 @@ async def test_a_client_that_vanishes_leaves_nothing_and_no_traceback(
 
     monkeypatch.setattr(multipart.FormPart, "chunks", watched)
     head = (
-        "POST /v1/videos HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n"
-        'Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
-    ).encode()
+        b"POST /v1/videos HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n"
+        b'Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
+    )
     with caplog.at_level(logging.WARNING):
         await send_and_vanish(api, head + b"x" * 300_000, after=came)
         await api.stop()
@@ -173,9 +173,9 @@ async def test_a_client_that_vanishes_after_a_refusal_leaves_no_traceback(
     api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     head = (
-        "POST /v1/videos HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n"
-        'Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n'
-    ).encode()
+        b"POST /v1/videos HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n"
+        b'Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n'
+    )
     with caplog.at_level(logging.WARNING):
         await send_and_vanish(api, head + b"x" * 300_000, after=None)
         await api.stop()
