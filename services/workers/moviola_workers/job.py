@@ -17,8 +17,9 @@ from moviola.probe import Probe
 class Job(BaseModel):
     """One task, with its input already on the local disk. ``scratch`` is an empty directory of the task's own.
 
-    ``resources`` are the files that an ``Overlay.image`` names. ``files`` are the names wanted, as in the plan's pass; an
-    editing pass in the middle of a chain has none and makes one file all the same. ``encoder_threads`` 0: as many as fit.
+    ``resources`` are the files that an ``Overlay.image`` names. ``files`` are the names wanted, as in the plan's pass;
+    an editing pass in the middle of a chain has none and makes one file all the same. ``encoder_threads`` 0: as many as
+    fit.
     """
 
     model_config = ConfigDict(frozen=True)
