@@ -21,7 +21,9 @@ def held_data_dir(path: Path) -> Iterator[Path]:
         path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise BadUse(f"The data directory {path} can't be used: {error.strerror}. Choose another --data-dir.") from error
+        raise BadUse(
+            f"The data directory {path} can't be used: {error.strerror}. Choose another --data-dir."
+        ) from error
     with os.fdopen(descriptor, "r+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

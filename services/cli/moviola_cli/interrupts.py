@@ -30,7 +30,7 @@ def run_interruptible(work: Coroutine[object, object, T]) -> T:
 
 @contextmanager
 def stopping_on_signals(patience: str) -> Iterator[asyncio.Event]:
-    """An event that the first SIGINT or SIGTERM sets, after saying *patience*; a second one ends the process at once."""
+    """An event that the first SIGINT or SIGTERM sets, after saying *patience*; a second one ends the process."""
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
 
     def stop() -> None:

@@ -30,16 +30,21 @@ for panel, commands in {
         app.command(command.__name__.strip("_"), rich_help_panel=panel)(command)
 
 
-@app.callback()
-def moviola(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-) -> None:
-    """Moviola processes videos: trim, resize, watermark, mute, posters."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from moviola import __version__
 
         typer.echo(f"moviola {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def moviola(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Moviola processes videos: trim, resize, watermark, mute, posters."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,10 +1,10 @@
 """How a command ends: the exit status, and the one line that says why.
 
-    0    done
-    1    a video failed, or something that doctor found missing
-    2    bad use: the command, a setting, a file or a recipe is wrong
-    3    a server can't be reached
-    130  interrupted
+0    done
+1    a video failed, or something that doctor found missing
+2    bad use: the command, a setting, a file or a recipe is wrong
+3    a server can't be reached
+130  interrupted
 """
 
 import errno

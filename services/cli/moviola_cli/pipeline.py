@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -18,9 +18,8 @@ from pydantic import SecretStr
 from moviola import object_keys
 from moviola.infrastructure import Infrastructure, open_infrastructure
 from moviola.messages import Message, TaskProgress, TaskSucceeded
-from moviola.planner import POSTER, PROBE_PASS, RESULT, Edit
+from moviola.planner import POSTER, PROBE_PASS, RESULT, Edit, Plan
 from moviola.ports.message_bus import Envelope, MessageBus
-from moviola.recipe import Recipe
 from moviola.settings import Settings
 from moviola.telemetry import configure_logging
 from moviola.topology import EVENTS
@@ -39,22 +38,12 @@ from moviola.video import (
 from moviola_api.intake import register
 from moviola_cli.effective_settings import effective_settings
 from moviola_cli.embedded import run_pipeline
+from moviola_cli.order import Order
 from moviola_cli.outcome import VideoFailed
 from moviola_cli.progress_display import ProgressDisplay, label, progress_display
 
 # The bus may lose an event for a listener; the store is the truth.
 _LOOK_AGAIN_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is to be made of what; ``watermarks`` are the images by the id that the recipe names."""
-
-    source: Path
-    output: Path
-    poster: Path | None
-    recipe: Recipe
-    watermarks: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +54,13 @@ class Result:
     run: Run
     seconds: float
 
-    def _edit(self) -> Edit | None:
-        edits = [one.parameters for one in self.run.plan.passes if isinstance(one.parameters, Edit)] if self.run.plan else []
-        return edits[-1] if edits else None
-
     def sentence(self) -> str:
+        """What was made, for a person, and what the plan warned of."""
         made = next(file for file in self.run.files if file.name == RESULT)
-        edit = self._edit()
-        what = f"{edit.width}×{edit.height}, {edit.duration:.2f} s, " if edit else ""
-        warnings = "".join(f"\nwarning: {one.message}" for one in (self.run.plan.warnings if self.run.plan else ()))
+        plan = self.run.plan or Plan(passes=(), generations=0)
+        edits = [one.parameters for one in plan.passes if isinstance(one.parameters, Edit)]
+        what = f"{edits[-1].width}×{edits[-1].height}, {edits[-1].duration:.2f} s, " if edits else ""
+        warnings = "".join(f"\nwarning: {one.message}" for one in plan.warnings)
         return f"{self.order.output}: {what}{made.size / 1e6:.1f} MB in {self.seconds:.1f} s{warnings}"
 
     def as_json(self) -> str:
@@ -178,16 +165,14 @@ async def _news(bus: MessageBus) -> AsyncIterator[asyncio.Queue[Message]]:
         async for envelope in envelopes:
             news.put_nowait(envelope.message())
 
-    async with bus.listen(EVENTS, ("video.*", TaskProgress.type, TaskSucceeded.type)) as envelopes:
-        async with asyncio.TaskGroup() as group:
-            filling = group.create_task(fill(envelopes))
-            yield news
-            filling.cancel()
+    keys = ("video.*", TaskProgress.type, TaskSucceeded.type)
+    async with bus.listen(EVENTS, keys) as envelopes, asyncio.TaskGroup() as group:
+        filling = group.create_task(fill(envelopes))
+        yield news
+        filling.cancel()
 
 
-async def _show_until_change(
-    news: asyncio.Queue[Message], labels: Mapping[str, str], display: ProgressDisplay
-) -> None:
+async def _show_until_change(news: asyncio.Queue[Message], labels: Mapping[str, str], display: ProgressDisplay) -> None:
     """Show progress until something else is heard, or nothing for two seconds."""
     while True:
         try:

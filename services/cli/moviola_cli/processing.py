@@ -9,7 +9,7 @@ from moviola_cli.outcome import BadUse
 
 if TYPE_CHECKING:
     from moviola.recipe import Recipe
-    from moviola_cli.pipeline import Order
+    from moviola_cli.order import Order
 
 Fit = Literal["contain", "cover", "stretch"]
 Position = Literal["top-left", "top", "top-right", "left", "center", "right", "bottom-left", "bottom", "bottom-right"]
@@ -39,7 +39,7 @@ def process(
 ) -> None:
     """Process one file here, with the whole pipeline, and leave nothing else behind."""
     from moviola.video import new_id
-    from moviola_cli.pipeline import Order
+    from moviola_cli.order import Order
     from moviola_cli.recipe_flags import RecipeFlags, compose_recipe, parse_time
 
     if watermark_text is not None and watermark_image is not None:
@@ -70,9 +70,7 @@ def _carry_out(order: "Order", as_json: bool) -> None:
     typer.echo(result.as_json() if as_json else result.sentence())
 
 
-def _refuse_unfit(
-    source: Path, watermark: Path | None, output: Path, poster: Path | None, *, force: bool
-) -> None:
+def _refuse_unfit(source: Path, watermark: Path | None, output: Path, poster: Path | None, *, force: bool) -> None:
     for path in filter(None, (source, watermark)):
         if not path.exists():
             raise BadUse(f"There is no file {path}.")

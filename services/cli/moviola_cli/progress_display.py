@@ -43,7 +43,7 @@ class Bars:
 
     def __init__(self, bars: "Progress") -> None:
         self._bars = bars
-        self._ids: dict[str, "TaskID"] = {}
+        self._ids: dict[str, TaskID] = {}
 
     def update(self, name: str, done: float) -> None:
         if name not in self._ids:

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from moviola.documents import VideoDocument
     from moviola_cli.progress_display import ProgressDisplay
 
-Url = Annotated[
-    str, typer.Option(envvar="MOVIOLA_URL", help="The server. MOVIOLA_API_KEY, where set, is sent along.")
-]
+Url = Annotated[str, typer.Option(envvar="MOVIOLA_URL", help="The server. MOVIOLA_API_KEY, where set, is sent along.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 VideoId = Annotated[str, typer.Argument(metavar="ID", help="The video.")]
 Status = Literal["waiting_upload", "queued", "processing", "ready", "failed", "canceled"]
@@ -195,7 +193,8 @@ def _recipe_text(recipe: str | None) -> str | None:
 
 
 def _print_video(video: "VideoDocument", as_json: bool) -> None:
-    typer.echo(video.model_dump_json(by_alias=True, indent=2) if as_json else f"{video.id} {video.status} {video.title}")
+    line = f"{video.id} {video.status} {video.title}"
+    typer.echo(video.model_dump_json(by_alias=True, indent=2) if as_json else line)
 
 
 def _byte_count(display: "ProgressDisplay", name: str, total: int) -> Callable[[int], None]:

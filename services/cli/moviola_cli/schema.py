@@ -14,10 +14,12 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schema of recipes and messages."""
+    from pydantic import BaseModel
+
     from moviola.messages import MESSAGES
     from moviola.recipe import Recipe
 
-    models = {"recipe": Recipe, **MESSAGES}
+    models: dict[str, type[BaseModel]] = {"recipe": Recipe, **MESSAGES}
     if name is not None and name not in models:
         raise BadUse(f"There is no schema {name!r}; there are {', '.join(models)}.")
     schemas = {key: model.model_json_schema() for key, model in models.items() if name in (None, key)}

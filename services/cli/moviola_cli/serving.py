@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 Host = Annotated[str | None, typer.Option(help="The address to listen at. [default: 127.0.0.1]", show_default=False)]
 Port = Annotated[int | None, typer.Option(help="The port; 0 takes a free one. [default: 8080]", show_default=False)]
-DataDir = Annotated[
-    Path | None, typer.Option(help="Where everything is kept. [default: .moviola]", show_default=False)
-]
+DataDir = Annotated[Path | None, typer.Option(help="Where everything is kept. [default: .moviola]", show_default=False)]
 
 # A person at the keyboard waits; what is not finished by then goes on at the next start.
 _DRAIN_SECONDS = 10.0
@@ -89,8 +87,9 @@ def worker(
     ] = None,
 ) -> None:
     """Run a worker alone, for all steps or some."""
-    from moviola.planner import KINDS
     from moviola_workers.serve import serve
+
+    from moviola.planner import KINDS
 
     wanted = list(dict.fromkeys(name.strip() for name in steps.split(","))) if steps is not None else list(KINDS)
     kinds = [kind for kind in KINDS if kind in wanted]
@@ -110,7 +109,7 @@ def migrate() -> None:
 
     async def bring_up_to_date() -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        async with open_infrastructure(settings, parts=("store",)) as parts:
+        async with open_infrastructure(settings, parts=["store"]) as parts:
             await parts.store.migrate()
 
     run_interruptible(bring_up_to_date())
