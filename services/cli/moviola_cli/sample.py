@@ -2,6 +2,7 @@
 its own, since an encode can't be cancelled inside a thread."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,4 +40,6 @@ def make(path: Path, *, seconds: float = 10.0) -> None:
 
 
 if __name__ == "__main__":
+    # Nobody waits for it, while somebody may already be processing.
+    os.nice(10)
     make(Path(sys.argv[1]))
