@@ -59,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("MOVIOLA_LOG_LEVEL", "").lower() == "debug":
             raise
         return _complain(*outcome_of(error))
+    if result == Outcome.INTERRUPTED:
+        # Typer makes a status of a KeyboardInterrupt by itself, and says nothing.
+        return _complain(Outcome.INTERRUPTED, "interrupted")
     return result if isinstance(result, int) else Outcome.DONE
 
 
