@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -137,3 +138,28 @@ def test_installed_version_is_the_projects() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     assert version("moviola") == project["version"]
+
+
+def test_python_without_venv_is_told_in_one_line_what_to_install(tmp_path: Path) -> None:
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name in ("sh", "id", "rm"):
+        (commands / name).symlink_to(shutil.which(name) or name)
+    half = commands / "python3"
+    half.write_text(
+        '#!/bin/sh\ncase "$2" in *ensurepip*) exit 1 ;; *version_info\\[*) echo 3.11 ;; esac\n'
+        # Only the check of the version, and the question which it is, succeed.
+    )
+    half.chmod(0o755)
+
+    result = subprocess.run(
+        [ROOT / "deploy" / "make_venv", tmp_path / "venv"],
+        env={"PATH": str(commands)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "apt-get install python3.11-venv" in result.stderr

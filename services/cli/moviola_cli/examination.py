@@ -1,13 +1,12 @@
 """What doctor looks at. Each look is a finding: ok, warn (works, but …) or missing (needed and not there)."""
 
 import asyncio
-import ctypes.util
+import json
 import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from moviola.errors import MoviolaError
@@ -15,6 +14,7 @@ from moviola.infrastructure import ALL_PARTS, Infrastructure, Part, open_infrast
 from moviola.settings import Settings, redacted, scheme
 
 _CHECK_SECONDS = 5.0
+_SANDBOX_ADVICE = "sysctl user.max_user_namespaces=10000, where it is the network that decoders can't be cut off from"
 _LITTLE_DISK = 5 * 1024**3
 _LITTLE_MEMORY = 2 * 1024**3
 
@@ -33,7 +33,7 @@ class Finding:
 
 async def examine(settings: Settings, url: str | None) -> list[Finding]:
     """All findings, in the order in which a person should read them."""
-    findings = [*_machine(), *_data_dir(settings), *_sandbox()]
+    findings = [*_machine(), *_data_dir(settings), await _sandbox()]
     findings += [finding async for finding in _parts(settings)]
     if url is not None:
         findings.append(await _server(url))
@@ -61,17 +61,23 @@ def _data_dir(settings: Settings) -> Iterator[Finding]:
     yield Finding("disk", "warn" if advice else "ok", f"{free / 1024**3:.1f} GiB free", advice)
 
 
-def _sandbox() -> Iterator[Finding]:
-    """What the kernel offers to lock a decoder in with; each part is best effort, and its absence is worth knowing."""
-    if sys.platform != "linux":
-        yield Finding("sandbox", "warn", "limits only: the rest needs Linux", "run it in a Linux container")
-        return
-    prctl = ctypes.util.find_library("c") is not None
-    yield Finding("sandbox", "ok" if prctl else "warn", "no_new_privs, limits, dies with its parent")
-    limit = Path("/proc/sys/user/max_user_namespaces")
-    offered = os.geteuid() == 0 or (limit.exists() and int(limit.read_text()) > 0)
-    advice = "" if offered else "sysctl user.max_user_namespaces=10000, so that decoders are cut off from the network"
-    yield Finding("namespaces", "ok" if offered else "warn", "offered" if offered else "not offered", advice)
+async def _sandbox() -> Finding:
+    """Tried out, in a process of its own, as a worker does it to its child."""
+    trial = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "moviola_cli.sandbox_trial"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await trial.communicate()
+    if trial.returncode != 0:
+        reason = err.decode(errors="replace").strip().rpartition("\n")[2]
+        return Finding("sandbox", "missing", reason, "run it on Linux, in a container that allows these limits")
+    confined = json.loads(out)
+    detail = f"{len(confined['in_force'])} parts in force"
+    if absent := confined["unavailable"]:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in absent.items())
+        return Finding("sandbox", "warn", f"{detail}, not available: {reasons}", _SANDBOX_ADVICE)
+    return Finding("sandbox", "ok", detail)
 
 
 async def _parts(settings: Settings) -> AsyncIterator[Finding]:
