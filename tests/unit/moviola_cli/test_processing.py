@@ -36,20 +36,8 @@ def names_in(folder: Path) -> list[str]:
 
 def test_all_steps_in_one_command(clip: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = [
-        "--start",
-        "0.5",
-        "--end",
-        "1.5",
-        "--width",
-        "320",
-        "--height",
-        "180",
-        "--watermark-text",
-        "ANB",
-        "--mute",
-        "--poster",
-        "p.jpg",
-        "--json",
+        *("--start", "0.5", "--end", "1.5", "--width", "320", "--height", "180", "--watermark-text", "ANB"),
+        *("--mute", "--poster", "p.jpg", "--json"),
     ]
 
     assert main(["process", str(clip), "-o", "out.mp4", *flags]) == 0
