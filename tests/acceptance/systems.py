@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,8 @@ import aiohttp
 
 MOVIOLA = Path(sys.executable).parent / "moviola"
 READY_WITHIN = 60.0
+ObjectsOf = Callable[[str], Awaitable[list[str]]]
+"""The keys of all objects that lie in the storage for the video of that id."""
 QUICK = {
     "MOVIOLA_LEASE_SECONDS": "3",
     "MOVIOLA_HEARTBEAT_SECONDS": "0.5",

@@ -10,6 +10,7 @@ from PIL import Image
 
 from tests.acceptance import media
 from tests.acceptance.client import Client
+from tests.acceptance.systems import ObjectsOf
 
 CLIP = Path(__file__).parent.parent / "media" / "bigbuckbunny.mp4"
 FOUR_STEPS = {
@@ -201,7 +202,7 @@ async def test_videos_are_listed_newest_first_in_pages(client: Client) -> None:
     assert rest["next_cursor"] is None
 
 
-async def test_a_deleted_video_is_gone_and_its_objects_too(client: Client, stored_objects: "ObjectsOf") -> None:
+async def test_a_deleted_video_is_gone_and_its_objects_too(client: Client, stored_objects: ObjectsOf) -> None:
     video = await client.ready((await client.upload(CLIP, recipe=FOUR_STEPS))["id"])
     assert await stored_objects(video["id"])
     async with client.http.delete(f"{client.url}/v1/videos/{video['id']}") as answer:
