@@ -98,7 +98,9 @@ def _leave_when_the_worker_does() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="moviola_workers.child", description="One confined task; started by a worker.")
+    parser = argparse.ArgumentParser(
+        prog="moviola_workers.child", description="One task, confined; started by a worker."
+    )
     parser.add_argument("--channel", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--memory-bytes", type=int, required=True)

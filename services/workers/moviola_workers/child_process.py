@@ -51,7 +51,10 @@ class Child:
     """A confined process that waits for its one job, or does it, or is gone. Whoever started it calls ``end``."""
 
     def __init__(self, process: Process, words: asyncio.StreamReader, tail: _Tail) -> None:
+        if process.stdin is None:
+            raise ValueError("a child is started with a pipe for its job")
         self._process = process
+        self._job_pipe = process.stdin
         self._words = words
         self._tail = tail
         self._transports: list[asyncio.BaseTransport] = []
@@ -114,10 +117,9 @@ class Child:
 
         When it is cancelled the child goes on: it is ``end`` that stops it.
         """
-        assert self._process.stdin is not None
         with contextlib.suppress(ConnectionError):  # it died while it waited; how is told by its exit status
-            self._process.stdin.write(job.model_dump_json().encode() + b"\n")
-            await self._process.stdin.drain()
+            self._job_pipe.write(job.model_dump_json().encode() + b"\n")
+            await self._job_pipe.drain()
         async for word in self._hear():
             match word:
                 case Moved():
@@ -136,8 +138,7 @@ class Child:
             # Its whole process group, in case that a library started a helper.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._job_pipe.close()
         await self._gone()
         for transport in self._transports:
             transport.close()

@@ -31,7 +31,7 @@ class TaskRoom:
 async def open_scratch(root: Path, worker: str) -> AsyncIterator[Path]:
     """The worker's own directory below *root*, removed on leaving; what dead workers left is removed first."""
     stack = contextlib.ExitStack()
-    own = await asyncio.to_thread(stack.enter_context, _own_directory(root.absolute(), worker))
+    own = await asyncio.to_thread(stack.enter_context, _own_directory(root, worker))
     try:
         yield own
     finally:
@@ -79,7 +79,7 @@ def _open_and_remove(function: object, path: str, error: object) -> None:
 @contextmanager
 def _own_directory(root: Path, worker: str) -> Iterator[Path]:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    own = root / worker
+    own = root.absolute() / worker
     # Held while a directory has no lock yet, or loses its last one: nobody may judge it meanwhile.
     with _locked(root / ".lock"):
         own.mkdir(mode=0o700)

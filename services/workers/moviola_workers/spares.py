@@ -36,6 +36,7 @@ class _WarmSpares:
         self._ready: asyncio.Queue[Child] = asyncio.Queue(maxsize=1)
         self._wanted = asyncio.Event()
         self._wanted.set()
+        self._started: list[Child] = []
         self._told = False
 
     async def take(self) -> Child:
@@ -44,7 +45,6 @@ class _WarmSpares:
             self._wanted.set()
             if child.alive:
                 return child
-            await child.end()
 
     async def keep(self) -> None:
         """Start children as they are handed out, for ever; one after the other."""
@@ -52,12 +52,14 @@ class _WarmSpares:
             await self._wanted.wait()
             self._wanted.clear()
             child = await self._start()
+            self._started = [*(one for one in self._started if one.alive), child]
             # Cannot wait: there is room whenever one is wanted.
             self._ready.put_nowait(child)
 
     async def end(self) -> None:
-        while not self._ready.empty():
-            await self._ready.get_nowait().end()
+        """End all that still live, also those that were handed out and forgotten when their slot was cancelled."""
+        for child in self._started:
+            await child.end()
 
     async def _start(self) -> Child:
         pause = RETRY_SECONDS
@@ -80,7 +82,7 @@ class _WarmSpares:
 
 @asynccontextmanager
 async def keep_spares(program: ChildProgram, settings: Settings) -> AsyncIterator[Spares]:
-    """Spares for as long as the context is open; those that nobody took are ended on leaving."""
+    """Spares for as long as the context is open; all that still live are ended on leaving."""
     spares = _WarmSpares(program, settings)
     try:
         async with asyncio.TaskGroup() as group:

@@ -1,7 +1,7 @@
 """Fetching a task's inputs and storing what its child made; storage errors become failures of the task here.
 
-What the child made is looked at before it is stored: the child may have been taken over by the file that it decoded, and
-must not get the worker to publish other files of the machine, or a name or type that does harm elsewhere.
+What the child made is looked at before it is stored: the child may have been taken over by the file that it decoded,
+and must not get the worker to publish other files of the machine, or a name or type that does harm elsewhere.
 """
 
 import asyncio
