@@ -15,7 +15,7 @@ from moviola.messages import Limits
 from moviola.planner import Edit
 from moviola_workers.child_process import Child, ChildCrashed, ChildProgram
 from moviola_workers.job import Job
-from tests.unit.moviola_workers_service.conftest import HERE, PROGRAM, gone, worker_settings
+from tests.unit.moviola_workers_service.workbench import HERE, PROGRAM, gone, worker_settings
 
 EDIT = Edit(width=2, height=2, duration=1.0)
 
