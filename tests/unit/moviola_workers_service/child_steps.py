@@ -23,7 +23,14 @@ FACTS = Probe(
     size=4,
     duration=1.0,
     video=VideoStream(
-        index=0, codec="h264", width=2, height=2, display_width=2, display_height=2, pixel_format="yuv420p", frame_rate=1.0
+        index=0,
+        codec="h264",
+        width=2,
+        height=2,
+        display_width=2,
+        display_height=2,
+        pixel_format="yuv420p",
+        frame_rate=1.0,
     ),
 )
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 import stamina
 
-from moviola.messages import CancelTasks, Limits, ObjectRef, TaskHeartbeat, TaskProgress
+from moviola.messages import CancelTasks, Limits, TaskHeartbeat, TaskProgress
 from moviola.ports.message_bus import Envelope, Posting, post
 from moviola.topology import DEAD, TASKS, Address, task_queue
 from moviola.video import utc_now
@@ -22,7 +22,7 @@ CHATTER = ("task.progress", "task.heartbeat")
 async def appears(path):
     """The content of *path* once another process has written it; processes have no event to wait for."""
     async with asyncio.timeout(10):
-        while not (path.exists() and path.read_text()):  # noqa: ASYNC110
+        while not (path.exists() and path.read_text()):
             await asyncio.sleep(0.01)
     return path.read_text()
 
@@ -224,7 +224,9 @@ async def test_message_that_is_no_task_goes_to_the_dead_letters_and_others_run(b
     assert await bench.bus.depth(DEAD) == 1
 
 
-@pytest.mark.parametrize("wish", ["make_a_link {0}", "make_a_second_name {0}", "point_outside {0}", "name_it ../up.mp4"])
+@pytest.mark.parametrize(
+    "wish", ["make_a_link {0}", "make_a_second_name {0}", "point_outside {0}", "name_it ../up.mp4"]
+)
 async def test_child_cannot_publish_what_it_has_not_made(bench, tmp_path, wish):
     secret = tmp_path / "secret"
     secret.write_text("secret")

@@ -111,9 +111,7 @@ class Bench:
         return await self.hear(lambda m: m.type in ENDS and m.task_id == command.task_id, seconds)
 
     async def run_worker(self, kinds: Sequence[Kind] = ("render", "probe")) -> None:
-        await run_worker(
-            self.bus, self.storage, self.settings, kinds=kinds, stopping=self.stopping, program=PROGRAM
-        )
+        await run_worker(self.bus, self.storage, self.settings, kinds=kinds, stopping=self.stopping, program=PROGRAM)
 
     async def send(self, command: TaskCommand) -> TaskCommand:
         await self.bus.bus.publish([post(command)])
