@@ -33,7 +33,7 @@ class Api:
 
     async def upload(self, content: bytes = CLIP, *, filename: str = "clip.mp4", **fields: str) -> Document:
         """Upload by form; the 202's document."""
-        form = aiohttp.FormData()
+        form = aiohttp.FormData(quote_fields=False)
         for name, value in fields.items():
             form.add_field(name, value)
         form.add_field("file", content, filename=filename)
