@@ -12,6 +12,7 @@ from moviola.settings import Settings
 from moviola.topology import DEAD, INGEST, Address
 from moviola.video import DEFAULT_TENANT, new_id
 from moviola_api import ingest
+from moviola_api.incoming import incoming_object
 from tests.unit.moviola_api.conftest import CLIP, Api
 
 KEY = "incoming/default/cam 1/clip.mp4"
@@ -145,16 +146,16 @@ async def test_a_submission_waits_while_the_storage_is_away(api: Api, monkeypatc
 
 async def test_a_defect_does_not_stop_the_consumer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     await put(api)
-    check, broken = ingest.incoming_object, True
+    broken = True
 
     async def at_first(*arguments: object, **named: object) -> object:
         nonlocal broken
         if broken:
             broken = False
             raise ZeroDivisionError
-        return await check(*arguments, **named)  # type: ignore[arg-type] # passed through
+        return await incoming_object(*arguments, **named)  # type: ignore[arg-type] # passed through
 
-    monkeypatch.setattr(ingest, "incoming_object", at_first)
+    monkeypatch.setattr("moviola_api.ingest.incoming_object", at_first)
     await submit(api, f'{{"object": {{"key": "{KEY}"}}}}')
 
     (event,) = await posted(api, 1)
