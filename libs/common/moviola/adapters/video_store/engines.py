@@ -3,9 +3,9 @@
 SQLite (embedded, one process)
     One connection writes, and whoever wants it queues for it in order; a few others read. The file is in WAL mode, so
     readers and the writer don't wait for each other. Every write transaction opens with BEGIN IMMEDIATE: a transaction
-    that reads first and writes later would otherwise lose updates or fail half-way. ``synchronous=FULL`` syncs the log at
-    every commit. A killed process loses nothing with NORMAL either, since the kernel has the pages; but a machine
-    that loses its power would forget videos that were answered with 202, and that is what PostgreSQL does not do.
+    that reads first and writes later would otherwise lose updates or fail half-way. ``synchronous=FULL`` syncs the log
+    at every commit. A killed process loses nothing with NORMAL either, since the kernel has the pages; but a machine
+    that loses its power would forget videos that were answered with 202, and PostgreSQL does not do that either.
 
 PostgreSQL
     A pool of connections, each with time limits, since a server that hangs must not hang us.

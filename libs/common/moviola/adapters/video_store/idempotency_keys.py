@@ -51,7 +51,7 @@ class SqlIdempotencyKeys:
         holder = await self._statements.read(_HOLDER, {"the_tenant": tenant, "the_key": key})
         if not holder:
             raise StaleVersion("The idempotency key was given back at this moment.")
-        return Answer(*holder[0])
+        return Answer(**holder[0]._mapping)
 
     async def finish(self, tenant: Tenant, key: str, *, fingerprint: str, status: int) -> None:
         keys = {"the_tenant": tenant, "the_key": key}

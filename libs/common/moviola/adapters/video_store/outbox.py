@@ -80,5 +80,5 @@ class SqlOutbox:
             await self._statements.write(_SENT, {"ids": list(ids)})
 
     async def pending(self) -> tuple[int, datetime | None]:
-        [(count, oldest)] = await self._statements.read(_PENDING)
-        return count, oldest
+        [row] = await self._statements.read(_PENDING)
+        return row[0], row[1]

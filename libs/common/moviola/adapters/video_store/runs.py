@@ -12,7 +12,7 @@ from moviola.video import TERMINAL_RUN_STATES, Run, RunId, RunState, VideoId
 
 RUN_FIELDS = field_names(Run)
 _runs, _videos = schema.runs, schema.videos
-_video_id = sa.bindparam("the_video_id")
+_video_id: sa.BindParameter[str] = sa.bindparam("the_video_id")
 
 _ADD = upsert(lambda insert: insert(_runs).on_conflict_do_nothing())
 _STARTED = sa.update(_videos).where(_videos.c.id == _video_id).values(started=True)

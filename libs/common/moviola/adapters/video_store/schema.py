@@ -4,7 +4,6 @@ Every table has its tenant. Columns beside a record's own fields are the store's
 often into an index, so that no question slows down with the number of videos that were ever stored.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -55,7 +54,7 @@ videos = sa.Table(
     sa.Column("sha256", sa.Text),
     sa.Column("recipe", Document(Recipe)),
     sa.Column("tags", Document(tuple[str, ...]), nullable=False),
-    sa.Column("metadata", Document(Mapping[str, str]), nullable=False),
+    sa.Column("metadata", Document(dict[str, str]), nullable=False),
     sa.Column("priority", sa.Integer, nullable=False),
     sa.Column("cancel_requested_at", UtcTime),
     sa.Column("created_at", UtcTime, nullable=False),
@@ -170,7 +169,7 @@ outbox = sa.Table(
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("correlation_id", sa.Text),
-    sa.Column("headers", Document(Mapping[str, str]), nullable=False),
+    sa.Column("headers", Document(dict[str, str]), nullable=False),
     sa.Column("user_id", sa.Text),
     sa.Column("written_at", UtcTime, nullable=False),
 )

@@ -12,6 +12,7 @@ from moviola.adapters.video_store.translation import translated
 
 Parameters = Mapping[str, Any]
 Upsert = Mapping[str, sa.Executable]
+Row = sa.Row[*tuple[Any, ...]]
 
 
 class Statements:
@@ -22,11 +23,11 @@ class Statements:
         self._writable = writable
         self.outbox_written = False
 
-    async def read(self, statement: sa.Executable, parameters: Parameters | None = None) -> Sequence[sa.Row[Any]]:
+    async def read(self, statement: sa.Executable, parameters: Parameters | None = None) -> Sequence[Row]:
         with translated():
             return (await self._connection.execute(statement, parameters)).all()
 
-    async def lock(self, statement: sa.Executable, parameters: Parameters | None = None) -> Sequence[sa.Row[Any]]:
+    async def lock(self, statement: sa.Executable, parameters: Parameters | None = None) -> Sequence[Row]:
         """The rows, which stay locked until the transaction ends; on SQLite all of them are from its beginning."""
         self._refuse_unless_writable()
         return await self.read(statement, parameters)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from moviola.adapters.video_store import schema
 from moviola.adapters.video_store.schema import is_in
-from moviola.adapters.video_store.statements import Statements, columns, field_names, values
+from moviola.adapters.video_store.statements import Row, Statements, columns, field_names, values
 from moviola.video import RunId, Task, TaskId, TaskState
 
 TASK_FIELDS = field_names(Task)
@@ -65,7 +65,7 @@ def _waiting(kinds: Sequence[str]) -> sa.Select[Any]:
     )
 
 
-def _tasks_of(rows: Sequence[sa.Row[Any]]) -> list[Task]:
+def _tasks_of(rows: Sequence[Row]) -> list[Task]:
     return [Task(**dict(zip(TASK_FIELDS, row, strict=True))) for row in rows]
 
 
@@ -94,7 +94,7 @@ class SqlTasks:
         return _tasks_of(await self._statements.read(_waiting(sorted(set(kinds))), {"now": now, "limit": limit}))
 
     async def unclaimed(self) -> Mapping[str, int]:
-        return {kind: count for kind, count in await self._statements.read(_UNCLAIMED)}
+        return {kind: count for kind, count in await self._statements.read(_UNCLAIMED)}  # noqa: C416  Row
 
     async def overdue(self, *, now: datetime, dispatched_before: datetime, limit: int) -> Sequence[Task]:
         times = {"now": now, "dispatched_before": dispatched_before}

@@ -9,7 +9,6 @@ a value that the database can't hold                                   InvalidIn
 Anything else is a mistake in our own code and passes as it is.
 """
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,7 +39,7 @@ def translated() -> Iterator[None]:
         raise
     except exc.TimeoutError as error:
         raise StoreUnavailable("No connection to the database became free in time.") from error
-    except (OSError, asyncio.TimeoutError) as error:
+    except OSError as error:
         raise StoreUnavailable(f"The database can't be reached: {_told(error)}.") from error
     except UnicodeEncodeError as error:
         raise InvalidInput("A text holds a character that can't be stored.") from error

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from moviola.adapters.video_store import schema
 from moviola.adapters.video_store.containment import holds_tag
 from moviola.adapters.video_store.runs import RUN_FIELDS, run_of
-from moviola.adapters.video_store.statements import Statements, columns, field_names, upsert, values
+from moviola.adapters.video_store.statements import Row, Statements, columns, field_names, upsert, values
 from moviola.errors import StaleVersion
 from moviola.ports.video_store import VideoFilter, VideoWithRuns
 from moviola.video import STATUS_OF_RUN_STATE, Status, Tenant, Video, VideoId, VideoState
@@ -65,11 +65,11 @@ def _video_of(row: Sequence[Any]) -> Video:
     return Video(**dict(zip(VIDEO_FIELDS, row, strict=False)))
 
 
-def _with_runs(rows: Sequence[sa.Row[Any]]) -> VideoWithRuns:
+def _with_runs(rows: Sequence[Row]) -> VideoWithRuns:
     """From a video's rows, one for each of its runs that is shown (or one without)."""
     latest = serving = None
     for row in rows:
-        *_, is_latest, is_serving = row
+        is_latest, is_serving = row[-2], row[-1]
         run = run_of(row[len(VIDEO_FIELDS) :]) if is_latest is not None else None
         latest = run if is_latest else latest
         serving = run if is_serving else serving
@@ -142,7 +142,7 @@ class SqlVideos:
             await self._statements.upsert(_ASK_PURGE, {"video_id": video.id, "tenant": video.tenant})
 
     async def page(self, wanted: VideoFilter, *, limit: int, before: VideoId | None = None) -> Sequence[VideoWithRuns]:
-        videos: dict[str, list[sa.Row[Any]]] = {}
+        videos: dict[str, list[Row]] = {}
         for row in await self._statements.read(_page(wanted, limit, before)):
             videos.setdefault(row[0], []).append(row)
         return [_with_runs(rows) for rows in videos.values()]
