@@ -54,9 +54,13 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What becomes of a run. ``refused`` says why nothing does; there may be a word to a worker all the same."""
+    """What becomes of a run. ``refused`` says why nothing does; there may be a word to a worker all the same.
+
+    ``tasks`` are all of the run's as they will be; ``added`` and ``saved`` those of them that are to be written.
+    """
 
     run: Run
+    tasks: tuple[Task, ...] = ()
     added: tuple[Task, ...] = ()
     saved: tuple[Task, ...] = ()
     entries: tuple[HistoryEntry, ...] = ()

@@ -17,12 +17,12 @@ from moviola.ports.message_bus import post
 from moviola.ports.video_store import Transaction
 from moviola.settings import Settings
 from moviola.telemetry import about
-from moviola.video import Task, Worker
+from moviola.video import Task, TaskState, Worker
 from moviola_orchestrator.bells import pause
 from moviola_orchestrator.commands import command_for
-from moviola_orchestrator.decision import Decision
+from moviola_orchestrator.decision import Decision, Snapshot
 from moviola_orchestrator.happenings import Dispatch
-from moviola_orchestrator.ledger import Ledger
+from moviola_orchestrator.ledger import Ledger, after
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 UNCLAIMED_PER_PLACE = 2
@@ -59,22 +59,51 @@ class Dispatcher:
 
     async def dispatch_waiting(self) -> int:
         """Dispatch what there is room for, higher priorities and older tasks first; how many that were."""
-        return sum([await self._dispatched(task) for task in await self._chosen()])
-
-    async def _chosen(self) -> list[Task]:
-        now = self._ledger.clock()
-        chosen: list[Task] = []
         async with self._ledger.store.snapshot() as view:
-            workers = await view.workers.alive(since=now - self._silent)
-            for kind, places in room(workers, await view.tasks.unclaimed()).items():
-                chosen.extend(await view.tasks.waiting((kind,), now=now, limit=places))
+            chosen = await self._chosen(view)
+        return sum([await self._dispatched(task) for task in chosen])
+
+    async def at_once(self, transaction: Transaction, snapshot: Snapshot) -> list[Decision]:
+        """Dispatch the run's waiting tasks in the transaction that made them wait, if it is their turn.
+
+        It saves the next pass a round over the database; what has to wait here, the bell's round will find.
+        """
+        decisions: list[Decision] = []
+        waiting = {task.id for task in snapshot.tasks if task.state is TaskState.PENDING}
+        if not waiting:
+            return decisions
+        for task in await self._chosen(transaction):
+            if task.id in waiting:
+                decision = await self._dispatch(transaction, snapshot, task)
+                if decision is not None:
+                    snapshot = after(snapshot, decision)
+                    decisions.append(decision)
+        return decisions
+
+    async def _chosen(self, view: Transaction) -> list[Task]:
+        """Those whose turn it is: for each kind as many as there is room for, by priority and age."""
+        now = self._ledger.clock()
+        free = room(await view.workers.alive(since=now - self._silent), await view.tasks.unclaimed())
+        chosen: list[Task] = []
+        while free:
+            limit = sum(free.values())
+            found = await view.tasks.waiting(tuple(free), now=now, limit=limit)
+            # Of a full answer only the kinds that fill their room are sure: they may have crowded the others out.
+            counts = Counter(task.kind for task in found)
+            sure = {kind for kind, places in free.items() if len(found) < limit or counts[kind] >= places}
+            for task in found:
+                if task.kind in sure and free[task.kind] > 0:
+                    chosen.append(task)
+                    free[task.kind] -= 1
+            free = {kind: places for kind, places in free.items() if kind not in sure}
         return chosen
 
     async def _dispatched(self, task: Task) -> bool:
         with about(task.video_id, run=task.run_id, task=task.id):
             try:
                 async with self._ledger.store.transaction() as transaction:
-                    decision = await self.dispatch_in(transaction, task)
+                    snapshot = await self._ledger.load(transaction, task.run_id)
+                    decision = await self._dispatch(transaction, snapshot, task) if snapshot else None
             except StaleVersion:
                 return False  # whoever was faster rings the bell again
             except Unavailable:
@@ -87,14 +116,16 @@ class Dispatcher:
                 self._ledger.committed(decision)
             return decision is not None
 
-    async def dispatch_in(self, transaction: Transaction, task: Task) -> Decision | None:
-        """Dispatch *task* in the caller's transaction; None where it may not be, or no more."""
-        decision = await self._ledger.decide_in(transaction, task.run_id, Dispatch(task.id))
+    async def _dispatch(self, transaction: Transaction, snapshot: Snapshot, task: Task) -> Decision | None:
+        """Dispatch *task*, and write its command; None where it may not be, or not any more."""
         found = await transaction.videos.get(task.tenant, task.video_id)
-        if decision is None or not decision.changed or found is None:
+        if found is None:
             return None
-        tasks = await transaction.tasks.of_run(task.run_id)
-        sent = next(one for one in tasks if one.id == task.id)
-        command = command_for(sent, decision.run, tasks, found.video, lease_seconds=self._ledger.policy.lease_seconds)
+        decision = await self._ledger.apply(transaction, snapshot, Dispatch(task.id))
+        if not decision.changed:
+            return None
+        sent = next(one for one in decision.tasks if one.id == task.id)
+        lease = self._ledger.policy.lease_seconds
+        command = command_for(sent, decision.run, decision.tasks, found.video, lease_seconds=lease)
         await transaction.outbox.add([post(command)])
         return decision

@@ -143,6 +143,7 @@ class Draft:
         changed = [task for task in self.tasks if task is not self._before.get(task.id)]
         return Decision(
             run=replace(self.run, updated_at=self.moment.now) if self._entries else self.run,
+            tasks=self.tasks,
             added=tuple(task for task in changed if task.id not in self._before),
             saved=tuple(task for task in changed if task.id in self._before),
             entries=tuple(self._entries),

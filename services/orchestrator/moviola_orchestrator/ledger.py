@@ -5,7 +5,8 @@ unknown is simply tried again: an event that took effect already changes nothing
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -23,6 +24,10 @@ from moviola_orchestrator.progress import begin
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 Clock = Callable[[], datetime]
+
+
+Also = Callable[[Transaction, Snapshot], Awaitable[Sequence[Decision]]]
+"""What else is to be decided in the same transaction, upon the run as the first decision left it."""
 
 
 class Ledger:
@@ -43,46 +48,33 @@ class Ledger:
         self.policy = Policy.of(settings)
         self._chance = chance
 
-    async def begin(self, tenant: Tenant, video_id: VideoId) -> Decision | None:
+    async def begin(self, tenant: Tenant, video_id: VideoId, *, also: Also | None = None) -> Decision | None:
         """Begin the first run of an uploaded video; None, and nothing done, where there is nothing to begin."""
-        while True:
-            try:
-                async with self.store.transaction() as transaction:
-                    found = await transaction.videos.get(tenant, video_id)
-                    if found is None or found.latest is not None or found.video.state is not VideoState.UPLOADED:
-                        return None
-                    decision = begin(found.video, self._moment())
-                    await transaction.runs.add(decision.run)
-                    await self._write(transaction, decision)
-            except StaleVersion:
-                continue  # somebody else began it meanwhile
-            self._after(decision)
-            return decision
 
-    async def decide(self, run_id: RunId, event: Happening) -> Decision | None:
+        async def decided(transaction: Transaction) -> list[Decision]:
+            found = await transaction.videos.get(tenant, video_id)
+            if found is None or found.latest is not None or found.video.state is not VideoState.UPLOADED:
+                return []
+            decision = begin(found.video, self._moment())
+            await transaction.runs.add(decision.run)
+            await self._write(transaction, decision)
+            return [decision, *(await also(transaction, Snapshot(decision.run, decision.tasks)) if also else ())]
+
+        return await self._committed(decided)
+
+    async def decide(self, run_id: RunId, event: Happening, *, also: Also | None = None) -> Decision | None:
         """Decide what *event* makes of a run, and commit it; None where there is no such run."""
-        while True:
-            try:
-                async with self.store.transaction() as transaction:
-                    decided = await self.decide_in(transaction, run_id, event)
-            except StaleVersion:
-                continue
-            if decided is not None:
-                self._after(decided)
-            return decided
 
-    async def decide_in(self, transaction: Transaction, run_id: RunId, event: Happening) -> Decision | None:
-        """The same within a transaction of the caller's, who calls `committed` when it has."""
-        snapshot = await self.load(transaction, run_id)
-        if snapshot is None:
-            return None
-        decision = decide(snapshot, event, self._moment(), self.policy)
-        if decision.changed:
-            await transaction.runs.save(decision.run)
-        await self._write(transaction, decision)
-        if decision.refused is not None:
-            log.info("refused an event", event_type=event.type, run=run_id, reason=decision.refused)
-        return decision
+        async def decided(transaction: Transaction) -> list[Decision]:
+            snapshot = await self.load(transaction, run_id)
+            if snapshot is None:
+                return []
+            decision = await self.apply(transaction, snapshot, event)
+            if also is None or not decision.changed:
+                return [decision]
+            return [decision, *await also(transaction, after(snapshot, decision))]
+
+        return await self._committed(decided)
 
     async def load(self, transaction: Transaction, run_id: RunId) -> Snapshot | None:
         """The run, locked until the transaction ends, with its tasks."""
@@ -90,6 +82,26 @@ class Ledger:
         if run is None:
             return None
         return Snapshot(run, tuple(await transaction.tasks.of_run(run_id)), serving=await _serving(transaction, run))
+
+    async def apply(self, transaction: Transaction, snapshot: Snapshot, event: Happening) -> Decision:
+        """Decide and write, in a transaction of the caller's, who tells us by `committed`."""
+        decision = decide(snapshot, event, self._moment(), self.policy)
+        if decision.changed:
+            await transaction.runs.save(decision.run)
+        await self._write(transaction, decision)
+        if decision.refused is not None:
+            log.info("refused an event", event_type=event.type, run=snapshot.run.id, reason=decision.refused)
+        return decision
+
+    def committed(self, decision: Decision) -> None:
+        """Wake whoever has to act on what was committed."""
+        if decision.changed or decision.messages:
+            self.bells.outbox.ring()
+        if any(task.state is not TaskState.DISPATCHED for task in (*decision.added, *decision.saved)):
+            self.bells.dispatch.ring()  # a place on a queue is free, or a task waits
+        for task in decision.saved:
+            if task.state is TaskState.PENDING and task.not_before is not None:
+                self.bells.dispatch.ring_in((task.not_before - self.clock()).total_seconds())
 
     async def call_off(self, tenant: Tenant, video_id: VideoId, event: CancelRequested | DeleteRequested) -> None:
         """Cancel what the client meant: the run that was the latest when it asked.
@@ -108,10 +120,17 @@ class Ledger:
         if meant or isinstance(event, DeleteRequested):
             await self.decide(found.latest.id, event)
 
-    def committed(self, *decisions: Decision) -> None:
-        """Wake whoever has to act on what was committed."""
-        for decision in decisions:
-            self._after(decision)
+    async def _committed(self, decided: Callable[[Transaction], Awaitable[Sequence[Decision]]]) -> Decision | None:
+        """Commit what is *decided*, anew where somebody was faster; the first decision, None where there was none."""
+        while True:
+            try:
+                async with self.store.transaction() as transaction:
+                    decisions = await decided(transaction)
+            except StaleVersion:
+                continue
+            for decision in decisions:
+                self.committed(decision)
+            return decisions[0] if decisions else None
 
     def _moment(self) -> Moment:
         return Moment(self.clock(), self._chance(), new_id)
@@ -127,14 +146,11 @@ class Ledger:
             about = decision.run.video_id
             await transaction.outbox.add([post(message, correlation_id=about) for message in decision.messages])
 
-    def _after(self, decision: Decision) -> None:
-        if decision.messages:
-            self.bells.outbox.ring()
-        if decision.changed:
-            self.bells.dispatch.ring()  # a place on a queue is free, or a task waits
-        for task in decision.saved:
-            if task.state is TaskState.PENDING and task.not_before is not None:
-                self.bells.dispatch.ring_in((task.not_before - self.clock()).total_seconds())
+
+def after(snapshot: Snapshot, decision: Decision) -> Snapshot:
+    """The run as *decision* left it; saving has made the row's version one more."""
+    run = replace(decision.run, version=snapshot.run.version + 1)
+    return replace(snapshot, run=run, tasks=decision.tasks)
 
 
 async def _serving(transaction: Transaction, run: Run) -> bool:

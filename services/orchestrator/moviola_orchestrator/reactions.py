@@ -29,6 +29,7 @@ from moviola.telemetry import about
 from moviola.topology import ORCHESTRATOR
 from moviola.video import Worker
 from moviola_orchestrator.bells import pause
+from moviola_orchestrator.dispatch import Dispatcher
 from moviola_orchestrator.happenings import CancelRequested, DeleteRequested, WorkerWord
 from moviola_orchestrator.in_order import InOrder
 from moviola_orchestrator.ledger import Ledger
@@ -41,9 +42,10 @@ FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 class Reactions:
     """What the orchestrator does about each message of its queue."""
 
-    def __init__(self, bus: MessageBus, ledger: Ledger) -> None:
+    def __init__(self, bus: MessageBus, ledger: Ledger, dispatcher: Dispatcher) -> None:
         self._bus = bus
         self._ledger = ledger
+        self._at_once = dispatcher.at_once
 
     async def run(self, stopping: asyncio.Event) -> None:
         """React until *stopping*; what is then undecided goes back to the queue."""
@@ -95,7 +97,7 @@ class Reactions:
         """Commit what *message* makes of things; twice is as good as once."""
         match message:
             case VideoUploaded():
-                await self._ledger.begin(message.tenant, message.video_id)
+                await self._ledger.begin(message.tenant, message.video_id, also=self._at_once)
             case VideoCancelRequested():
                 await self._ledger.call_off(message.tenant, message.video_id, CancelRequested())
             case VideoDeleteRequested():
@@ -111,7 +113,7 @@ class Reactions:
                 raise MalformedMessage(f"The orchestrator has nothing to do with {message.type}.")
 
     async def _heard(self, word: WorkerWord) -> None:
-        decision = await self._ledger.decide(word.run_id, word)
+        decision = await self._ledger.decide(word.run_id, word, also=self._at_once)
         if decision is None and isinstance(word, TaskStarted | TaskHeartbeat):
             # The run is gone, purged with its video.
             async with self._ledger.store.transaction() as transaction:

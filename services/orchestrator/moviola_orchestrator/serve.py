@@ -39,13 +39,14 @@ async def run_orchestrator(
     """
     bells = Bells()
     ledger = Ledger(store, settings, bells)
+    dispatcher = Dispatcher(ledger, settings)
     sweeper = Sweeper(bus, ledger, storage, settings, alone=alone)
     if alone:
         runs = await sweeper.recover()
         log.info("took up what the last process left", runs=runs)
     async with asyncio.TaskGroup() as group:
-        group.create_task(Reactions(bus, ledger).run(stopping))
-        group.create_task(Dispatcher(ledger, settings).run(stopping))
+        group.create_task(Reactions(bus, ledger, dispatcher).run(stopping))
+        group.create_task(dispatcher.run(stopping))
         group.create_task(Relay(bus, store, bells.outbox).run(stopping))
         group.create_task(sweeper.run(stopping))
         await stopping.wait()
