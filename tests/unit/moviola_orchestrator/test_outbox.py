@@ -19,7 +19,7 @@ async def test_what_was_committed_is_published_in_order_and_forgotten(stage: Sta
 
 
 async def test_the_message_has_the_id_of_its_row(stage: Stage) -> None:
-    posting = post(VideoUploaded(video_id="v", tenant="default"))  # type: ignore[arg-type]  # NewTypes
+    posting = post(VideoUploaded(video_id="v", tenant="default"))
     async with stage.store.transaction() as transaction:
         await transaction.outbox.add([posting])
     await stage.relay.relay()
