@@ -25,7 +25,7 @@ from moviola.errors import (
     TooLarge,
     Unavailable,
 )
-from moviola_api.connection import ClientGone, answer_began, farewell, request_id
+from moviola_api.connection import ClientGone, answer_began, request_id
 
 log = structlog.get_logger(__name__)
 
@@ -184,4 +184,4 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         log.warning("answer was cut short")
         request.protocol.force_close()
         return response
-    return await farewell(request, response)
+    return response

@@ -1,6 +1,6 @@
 """``GET /v1/events``: the states and the progress of all of a tenant's videos as server-sent events, without an end."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from aiohttp import web
@@ -24,6 +24,8 @@ from moviola_api.watch import VideoIdData, Watch, state_of_entry, state_of_event
 
 # So many of a tenant's newest videos are looked through for what a returning client missed.
 REPLAYED_VIDEOS = 100
+# Ids and times of change are made by orchestrators, whose clocks differ a little.
+CLOCK_SKEW = timedelta(seconds=5)
 _ENDS = {VideoReady.type: "ready", VideoFailed.type: "failed", VideoCanceled.type: "canceled"}
 
 
@@ -53,7 +55,7 @@ async def _missed(request: web.Request, last_id: str | None) -> list[HistoryEntr
     """The states of all newest videos behind the entry *last_id*, in order."""
     if last_id is None:
         return []
-    since = _time_of(last_id)
+    since = _time_of(last_id) - CLOCK_SKEW
     missed: list[HistoryEntry] = []
     async with context_of(request).store.snapshot() as transaction:
         for found in await transaction.videos.page(VideoFilter(tenant=tenant_of(request)), limit=REPLAYED_VIDEOS):

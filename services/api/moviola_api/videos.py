@@ -18,7 +18,7 @@ from moviola_api.context import context_of, tenant_of
 from moviola_api.cursors import cursor_after, read_cursor
 from moviola_api.documents import HistoryDocument, HistoryList, PlanDocument, VideoDocument, VideoList, video_document
 from moviola_api.lookup import Sight, find, see, sight_of, video_id_of
-from moviola_api.wishes import Metadata, Tags, Title, requested_recipe, without_repetition
+from moviola_api.wishes import Metadata, Tags, Title, recipe_at, requested_recipe, without_repetition
 
 # Two clients who change one video at once: the second one's change is made anew on what the first one wrote.
 WRITE_TRIES = 5
@@ -172,7 +172,8 @@ async def plan_video(request: web.Request) -> web.Response:
     facts = next((run.probe for run in (sight.latest, sight.serving) if run is not None and run.probe), None)
     if facts is None:
         raise Conflict("The facts of the file are not known yet.", code="video.not_probed")
-    plan = compile_plan(recipe, facts, fusion=context_of(request).settings.fusion)
+    with recipe_at():
+        plan = compile_plan(recipe, facts, fusion=context_of(request).settings.fusion)
     return json_response(PlanDocument(plan=plan, generations=plan.generations, passes=len(plan.passes)))
 
 

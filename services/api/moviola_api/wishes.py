@@ -1,7 +1,8 @@
 """What a client wants of a video: recipe, title, tags, metadata, priority; read from JSON or from form fields."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, field_validator
@@ -55,8 +56,15 @@ def requested_recipe(value: object, pointer: str = "/recipe") -> Recipe | None:
             return BUILT_IN[value]
         message = f"There is no recipe named {value[:64]!r}; known are: {', '.join(sorted(BUILT_IN))}."
         raise InvalidRecipe(message, [FieldError(pointer, message, "unknown")], code="recipe.unknown")
-    try:
+    with recipe_at(pointer):
         return parse_recipe(value)
+
+
+@contextmanager
+def recipe_at(pointer: str = "/recipe") -> Iterator[None]:
+    """Complaints about a recipe point into the document that holds it at *pointer*."""
+    try:
+        yield
     except InvalidRecipe as error:
         raise InvalidRecipe(str(error), _below(pointer, error.errors), code=error.code) from error
 

@@ -33,7 +33,7 @@ class Api:
 
     async def upload(self, content: bytes = CLIP, *, filename: str = "clip.mp4", **fields: str) -> Document:
         """Upload by form; the 202's document."""
-        form = aiohttp.FormData()
+        form = aiohttp.FormData(quote_fields=False)
         for name, value in fields.items():
             form.add_field(name, value)
         form.add_field("file", content, filename=filename)
@@ -119,10 +119,12 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
 
     stopped = asyncio.Event()
     task = asyncio.create_task(serve())
-    await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
+    task.add_done_callback(lambda _: ready.done() or ready.cancel())
+    try:
+        url, parts = await ready
+    except asyncio.CancelledError:
         await task
-    url, parts = ready.result()
+        raise
     served = asyncio.create_task(_none(stopped))
     async with aiohttp.ClientSession(url) as http:
         yield Api(url, http, parts, stopping, served)

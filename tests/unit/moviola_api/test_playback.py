@@ -8,6 +8,7 @@ from email.message import Message
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from moviola.video import new_id
 from tests.unit.moviola_api.conftest import CLIP, Api
@@ -191,7 +192,7 @@ async def test_a_player_that_leaves_in_the_middle_leaves_no_traceback(
     api: Api, result: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     address = urlsplit(api.url)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING), capture_logs() as told:
         for _ in range(3):
             reader, writer = await asyncio.open_connection(address.hostname, address.port)
             writer.write(f"GET {result} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -200,3 +201,4 @@ async def test_a_player_that_leaves_in_the_middle_leaves_no_traceback(
         await api.stop()
 
     assert caplog.records == []
+    assert [entry for entry in told if entry["log_level"] in ("warning", "error")] == []

@@ -1,11 +1,14 @@
 """Every error is a problem document, and strangers get nothing else."""
 
+import io
 import logging
 
 import pytest
 
 from moviola_api import videos
 from tests.unit.moviola_api.conftest import Api
+
+JSON = {"Content-Type": "application/json"}
 
 
 async def test_an_unknown_address_and_a_wrong_method_are_problems(api: Api) -> None:
@@ -47,7 +50,7 @@ async def test_a_request_id_that_would_spoil_the_log_is_replaced(api: Api, sent:
 async def test_a_body_that_is_too_long_is_refused(api: Api) -> None:
     video = await api.upload()
 
-    async with api.http.patch(f"/v1/videos/{video['id']}", json={"title": "x" * 2_000_000}) as answer:
+    async with api.http.patch(f"/v1/videos/{video['id']}", data=io.BytesIO(b"x" * 2_000_000), headers=JSON) as answer:
         assert answer.status == 413
         assert (await answer.json(content_type=None))["code"] == "request.too_large"
 

@@ -43,7 +43,7 @@ def test_it_prints_settings_and_address_and_stops_on_sigterm(tmp_path: Path) -> 
         address = re.search(r"^Open (http://127\.0\.0\.1:\d+)$", told, re.MULTILINE)
         assert address is not None
         assert re.search(r"^  data_dir +data +flag$", told, re.MULTILINE)
-        assert re.search(r"^  bus_url +memory +default$", told, re.MULTILINE)
+        assert re.search(r"^  bus_url +memory: +default$", told, re.MULTILINE)
         assert re.search(r"submit data/sample\.mp4 --wait --url http://127\.0\.0\.1:\d+$", told, re.MULTILINE)
         with urllib.request.urlopen(f"{address[1]}/readyz", timeout=10) as answer:
             assert answer.status == 200
