@@ -79,11 +79,12 @@ class FaultyStore:
     def __init__(self, store: VideoStore) -> None:
         self._store = store
         self.faults: list[str] = []
+        self.is_away = False
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         fault = self.faults.pop(0) if self.faults else None
-        if fault == "before":
+        if fault == "before" or self.is_away:
             raise StoreUnavailable("The database is away.")
         async with self._store.transaction() as transaction:
             yield transaction
@@ -92,6 +93,8 @@ class FaultyStore:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Transaction]:
+        if self.is_away:
+            raise StoreUnavailable("The database is away.")
         async with self._store.snapshot() as view:
             yield view
 
@@ -105,7 +108,7 @@ class FaultyStore:
         await self._store.check()
 
     def connected_since(self) -> datetime | None:
-        return None if "away" in self.faults else self._store.connected_since()
+        return None if self.is_away else self._store.connected_since()
 
 
 class FaultyBus:

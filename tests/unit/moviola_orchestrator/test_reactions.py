@@ -124,7 +124,7 @@ async def test_a_message_that_cant_be_read_goes_to_the_dead_letters(stage: Stage
 
 
 async def test_a_message_that_is_none_of_ours_goes_to_the_dead_letters(stage: Stage) -> None:
-    posting = post(VideoReady(video_id="v", tenant="default", run_id="r", files=()))  # type: ignore[arg-type]  # NewTypes
+    posting = post(VideoReady(video_id="v", tenant="default", run_id="r", files=()))
     await stage.bus.publish([Posting(Address(EVENTS, "task.started"), posting.envelope)])
     await stage.quiet()
     assert await stage.dead() == 1
@@ -198,7 +198,7 @@ async def test_a_cancel_that_comes_before_the_run_cancels_it(stage: Stage) -> No
 
 
 async def test_a_cancel_of_a_video_that_nobody_has_changes_nothing(stage: Stage) -> None:
-    await stage.says(VideoCancelRequested(video_id="nobody", tenant="default"))  # type: ignore[arg-type]  # NewTypes
+    await stage.says(VideoCancelRequested(video_id="nobody", tenant="default"))
     assert await stage.dead() == 0
 
 
