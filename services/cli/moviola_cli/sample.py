@@ -1,0 +1,45 @@
+"""A sample clip of our own making, so that there is something to try. Run as a module it makes one: it is a process of
+its own, since an encode can't be cancelled inside a thread."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+NAME = "sample.mp4"
+
+
+@asynccontextmanager
+async def offered_sample(directory: Path) -> AsyncIterator[Path]:
+    """The path where a sample appears soon, made in the background unless it is there; leaving ends its making."""
+    path = directory / NAME
+    if path.exists():
+        yield path
+        return
+    maker = await asyncio.create_subprocess_exec(sys.executable, "-m", "moviola_cli.sample", str(path))
+    try:
+        yield path
+    finally:
+        if maker.returncode is None:
+            maker.terminate()
+        await maker.wait()
+
+
+def make(path: Path, *, seconds: float = 10.0) -> None:
+    """Make the sample at *path*, which appears whole or not at all."""
+    from moviola_workers.engine.sample import make_sample
+
+    half = path.with_name(f".{path.stem}.half{path.suffix}")
+    try:
+        make_sample(half, seconds=seconds)
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    # Nobody waits for it, while somebody may already be processing.
+    os.nice(10)
+    make(Path(sys.argv[1]))
