@@ -87,9 +87,8 @@ def worker(
     ] = None,
 ) -> None:
     """Run a worker alone, for all steps or some."""
-    from moviola_workers.serve import serve
-
     from moviola.planner import KINDS
+    from moviola_workers.serve import serve
 
     wanted = list(dict.fromkeys(name.strip() for name in steps.split(","))) if steps is not None else list(KINDS)
     kinds = [kind for kind in KINDS if kind in wanted]
