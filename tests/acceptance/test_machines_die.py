@@ -13,7 +13,7 @@ from tests.acceptance.conftest import start
 from tests.acceptance.systems import Deployment
 from tests.acceptance.test_one_video import CLIP
 
-WORK = {"steps": [{"step": "resize", "width": 1920, "height": 1080, "upscale": True}], "output": {"preset": "medium"}}
+WORK = {"steps": [{"step": "resize", "width": 1920, "height": 1080, "upscale": True}], "output": {"preset": "fast"}}
 FRAMES = media.picture(CLIP)["nb_read_frames"]
 
 
