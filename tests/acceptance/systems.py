@@ -128,7 +128,9 @@ def objects_of(system: Deployment) -> ObjectsOf:
 
     async def local(video_id: str) -> list[str]:
         root = system.folder / "data" / "objects"
-        return [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and video_id in str(path)]
+        # os.walk passes over what is deleted while it looks.
+        files = [os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names]
+        return [os.path.relpath(path, root) for path in files if video_id in path]
 
     async def remote(video_id: str) -> list[str]:
         return [item.key for item in bucket(system.environment).objects.all() if video_id in item.key]
