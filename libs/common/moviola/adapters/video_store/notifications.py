@@ -1,8 +1,8 @@
 """The doorbell between processes: PostgreSQL's NOTIFY after the commit, and LISTEN on a connection of its own.
 
-Not NOTIFY inside the transaction: PostgreSQL commits notifying transactions under one lock for the whole server, so that
-they reach the disk one after another, never together. One NOTIFY after many commits costs none of them anything. What is
-lost if the process dies in between is a hint, and relays look by themselves too.
+Not NOTIFY inside the transaction: PostgreSQL commits notifying transactions under one lock for the whole server, so
+that they reach the disk one after another, never together. One NOTIFY after many commits costs none of them anything.
+What is lost if the process dies in between is a hint, and relays look by themselves too.
 """
 
 import asyncio
