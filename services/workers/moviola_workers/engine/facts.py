@@ -22,7 +22,7 @@ SLACK = Fraction(1)
 
 
 def read_facts(path: Path, limits: Limits) -> Probe:
-    """Raises ``TaskFailure`` with the published codes; what comes back has a picture that decodes and keeps the limits."""
+    """What comes back has a picture that decodes and keeps the limits; else ``TaskFailure`` with a published code."""
     with translated("reading the file's facts"):
         first, interlaced = _first_picture(path, limits)
         with opening.opened(path, limits) as container:
@@ -30,8 +30,7 @@ def read_facts(path: Path, limits: Limits) -> Probe:
             surveyed = packets.survey(container, video, limits)
             if surveyed.encrypted:
                 raise refused("media.encrypted", "The video is encrypted.")
-            origin = opening.origin_of(container, video)
-            duration = surveyed.end * surveyed.base - origin
+            duration = surveyed.end * surveyed.base - opening.origin_of(path, limits)
             _check_length(duration, limits)
             return _probe(path, container, _video(video, first, surveyed, interlaced=interlaced), duration, first)
 

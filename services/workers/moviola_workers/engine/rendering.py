@@ -36,7 +36,7 @@ def render(job: Job, edit: Edit, target: Path, report: Report) -> None:
     """Write ``target``; raises ``TaskFailure``, after which what is at ``target`` is worthless."""
     with translated("rendering the video"), ExitStack() as stack:
         reader = stack.enter_context(PictureReader(job.source, job.limits, threads=job.encoder_threads))
-        origin = opening.origin_of(reader.container, reader.stream)
+        origin = opening.origin_of(job.source, job.limits)
         audio = None if edit.mute else opening.first_audio(reader.container)
         rate = _rate(reader.stream, job.limits.max_frame_rate)
         interlaced = reader.stream.codec_context.field_order > 1

@@ -76,6 +76,8 @@ def _text(text: str, height: int, room: tuple[int, int]) -> Image.Image:
     pen = ImageDraw.Draw(canvas)
     edge = _edge(font)
     pen.text((-left, -top), readable, font=font, fill=WHITE, stroke_width=edge, stroke_fill=SHADE)
+    # Below the smallest letters that can be drawn, the drawing itself is made smaller.
+    canvas.thumbnail(room)
     return canvas
 
 
