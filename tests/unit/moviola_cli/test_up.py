@@ -1,5 +1,7 @@
 """`moviola up`: what it prints, what it refuses, how it stops."""
 
+import json
+import os
 import re
 import signal
 import socket
@@ -10,9 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import av
 import pytest
+from PIL import Image
 
 from moviola_cli.main import main
+from moviola_workers.engine.sample import make_sample
 
 MOVIOLA = Path(sys.executable).parent / "moviola"
 
@@ -51,6 +56,35 @@ def test_it_prints_settings_and_address_and_stops_on_sigterm(tmp_path: Path) -> 
         process.send_signal(signal.SIGTERM)
 
         assert process.wait(timeout=30) == 0
+
+
+def test_a_clip_goes_up_is_watched_and_comes_back(tmp_path: Path) -> None:
+    make_sample(tmp_path / "clip.mp4", seconds=1.0)
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "logo.png")
+    recipe = {
+        "steps": [{"step": "resize", "height": 90}, {"step": "watermark", "image": "watermark"}],
+        "output": {"preset": "ultrafast"},
+    }
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+
+    with up(tmp_path) as (_, told):
+        environment = {**os.environ, "MOVIOLA_URL": told.split("Open ")[1].split()[0]}
+
+        def moviola(*arguments: str) -> str:
+            command = [MOVIOLA, *arguments]
+            return subprocess.run(
+                command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True, timeout=60
+            ).stdout
+
+        given = ("--recipe", "recipe.json", "--watermark", "logo.png", "--title", "Ñandú", "--tag", "a")
+        video = json.loads(moviola("submit", "clip.mp4", *given, "--wait", "--json"))
+        moviola("download", video["id"], "-o", "back.mp4")
+        listed = moviola("list", "--tag", "a", "--status", "ready")
+
+    assert (video["status"], video["title"], video["tags"]) == ("ready", "Ñandú", ["a"])
+    assert listed.startswith(video["id"])
+    with av.open(tmp_path / "back.mp4") as made:
+        assert made.streams.video[0].height == 90
 
 
 def test_a_second_one_on_the_same_directory_is_refused(tmp_path: Path) -> None:
