@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from moviola.errors import BusUnavailable, StoreUnavailable
+from moviola.errors import BusUnavailable, StaleVersion, StoreUnavailable
 from moviola.messages import (
     Message,
     TaskCommand,
@@ -74,7 +74,7 @@ def result(command: TaskCommand, *, worker: str = "w1", nonce: str = "n1") -> Ta
 
 
 class FaultyStore:
-    """The real store, but some transactions fail: before they begin, or after they were committed."""
+    """The real store, but some transactions fail: before they begin, as stale, or after they were committed."""
 
     def __init__(self, store: VideoStore) -> None:
         self._store = store
@@ -88,6 +88,8 @@ class FaultyStore:
             raise StoreUnavailable("The database is away.")
         async with self._store.transaction() as transaction:
             yield transaction
+            if fault == "stale":
+                raise StaleVersion("Somebody else wrote first.")
         if fault == "after":
             raise StoreUnavailable("The connection was lost at the commit.")
 

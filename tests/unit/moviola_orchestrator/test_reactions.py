@@ -101,6 +101,17 @@ async def test_a_commit_whose_outcome_is_unknown_takes_effect_once(stage: Stage)
     assert states == ["uploaded", "probing", "rendering"]
 
 
+async def test_an_event_is_decided_anew_when_somebody_else_wrote_first(stage: Stage) -> None:
+    video = await stage.upload()
+    await stage.quiet()
+    command = await stage.command("probe")
+    await stage.bus.publish([post(word(TaskStarted, command))])
+    stage.store.faults = ["stale", "stale"]
+    await stage.reactions.handle(await stage.bus.take([ORCHESTRATOR]), stage.stopping)
+    assert await stage.dead() == 0
+    assert [entry.state for entry in await stage.history_of(video)].count("running") == 1
+
+
 async def test_an_event_is_undecided_when_the_process_stops_while_the_database_is_away(stage: Stage) -> None:
     video = await stage.upload(doorbell=False)
     await stage.bus.publish([post(VideoUploaded(video_id=video.id, tenant=video.tenant))])

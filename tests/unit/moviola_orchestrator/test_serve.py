@@ -90,7 +90,8 @@ async def test_a_video_is_ready_a_moment_after_its_upload(opened: Infrastructure
     assert (end.type, end.correlation_id) == ("video.ready", video.id)
 
 
-async def test_two_replicas_and_two_workers_double_nothing(opened: Infrastructure, settings: Settings) -> None:
+async def finish_ten_videos(opened: Infrastructure, settings: Settings) -> None:
+    """With two replicas and two workers; and nothing was done twice."""
     async with (
         opened.bus.listen(EVENTS, END) as ends,
         orchestrating(opened, settings, replicas=2),
@@ -109,6 +110,10 @@ async def test_two_replicas_and_two_workers_double_nothing(opened: Infrastructur
             assert {task.attempt for task in await view.tasks.of_run(run.id)} == {1}
             states = [entry.state for entry in await view.history.of_video(video_id) if entry.subject == "run"]
             assert states == ["uploaded", "probing", "rendering", "thumbnailing", "ready"]
+
+
+async def test_two_replicas_and_two_workers_double_nothing(opened: Infrastructure, settings: Settings) -> None:
+    await finish_ten_videos(opened, settings)
 
 
 async def test_a_lone_process_that_restarts_finishes_what_was_running(
