@@ -44,8 +44,8 @@ class Deployment:
     url: str
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start(self, *names: str) -> None:
-        """Start those services, or all."""
+    def start(self, *names: str, **environment: str) -> None:
+        """Start those services, or all, with more in their environment."""
         for name in names or self.services:
             with (self.folder / f"{name}.log").open("ab") as log:
                 self.running[name] = subprocess.Popen(
@@ -53,7 +53,7 @@ class Deployment:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=self.folder,
-                    env={**os.environ, **QUICK, **self.environment},
+                    env={**os.environ, **QUICK, **self.environment, **environment},
                 )
 
     def kill(self, *names: str) -> None:

@@ -7,25 +7,26 @@ works: from the claim on, the orchestrator's lease owns the task and not the bro
 import asyncio
 import secrets
 import time
-from collections.abc import Coroutine, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import structlog
 
 from moviola import __version__
 from moviola.errors import BusUnavailable, MalformedMessage
-from moviola.messages import CancelTasks, TaskCommand, WorkerAlive
+from moviola.messages import TaskCommand, WorkerAlive
 from moviola.planner import Kind
-from moviola.ports.message_bus import Delivery, Envelope, MessageBus, post
+from moviola.ports.message_bus import Delivery, MessageBus
 from moviola.telemetry import about
-from moviola.topology import CONTROL, task_queue
+from moviola.topology import task_queue
+from moviola_workers.cancels import heed_cancels
 from moviola_workers.child_process import Child
+from moviola_workers.interruption import unless
+from moviola_workers.presence import announce, leaving, show_life
 from moviola_workers.reporting import Reporter
 from moviola_workers.spares import Spares
 from moviola_workers.supervisor import Attempt, Place
 
 log = structlog.get_logger()
-T = TypeVar("T")
 
 BUS_PAUSE_SECONDS = 1.0
 # What a worker that ends gives the bus to take its last words; afterwards the lease has to tell.
@@ -56,8 +57,12 @@ class Worker:
 
     async def run(self) -> None:
         """Work; returns when the last task has ended or was handed back."""
+        every = self._settings.heartbeat_seconds
         async with asyncio.TaskGroup() as group:
-            background = [group.create_task(self._show_life()), group.create_task(self._listen_for_cancels())]
+            background = [
+                group.create_task(show_life(self._bus, self._alive(), every=every, stopping=self._stopping)),
+                group.create_task(heed_cancels(self._bus, self._attempts)),
+            ]
             slots = [group.create_task(self._fill_slot()) for _ in range(self._settings.worker_capacity)]
             await self._stopping.wait()
             await self._drain(slots)
@@ -65,7 +70,7 @@ class Worker:
                 task.cancel()
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
-                await self._announce(leaving=True)
+                await announce(self._bus, leaving(self._alive()))
         except TimeoutError:
             log.warning("the bus did not take the farewell")
 
@@ -84,8 +89,8 @@ class Worker:
         try:
             while not self._stopping.is_set():
                 if child is None or not child.alive:
-                    child = await self._before_the_end(self._spares.take())
-                elif (delivery := await self._before_the_end(self._take())) is not None:
+                    child = await unless(self._stopping, self._spares.take())
+                elif (delivery := await unless(self._stopping, self._take())) is not None:
                     await self._handle(delivery, child)
         finally:
             if child is not None:
@@ -132,7 +137,7 @@ class Worker:
         except BusUnavailable as error:
             log.warning("the bus did not take the claim; the task goes back", error=str(error))
             await delivery.release()
-            await self._before_the_end(asyncio.sleep(BUS_PAUSE_SECONDS))
+            await unless(self._stopping, asyncio.sleep(BUS_PAUSE_SECONDS))
             return False
         await delivery.ack()
         return True
@@ -146,53 +151,6 @@ class Worker:
         log.info("task finished", end=event.type, seconds=seconds, **({"code": code} if code else {}))
         await reporter.ended(event)
 
-    async def _listen_for_cancels(self) -> None:
-        while True:
-            try:
-                async with self._bus.listen(CONTROL, ["#"]) as hints:
-                    async for envelope in hints:
-                        self._heed(envelope)
-            except BusUnavailable as error:
-                log.warning("the bus gives no cancels", error=str(error))
-            await asyncio.sleep(BUS_PAUSE_SECONDS)
-
-    def _heed(self, envelope: Envelope) -> None:
-        try:
-            message = envelope.message()
-        except MalformedMessage as error:
-            log.warning("a hint to the workers can't be read", message=envelope.id, error=str(error))
-            return
-        if isinstance(message, CancelTasks):
-            for attempt in self._attempts:
-                if attempt.command.task_id in message.task_ids and attempt.nonce != message.except_nonce:
-                    attempt.cancel()
-
-    async def _show_life(self) -> None:
-        while True:
-            leaving = self._stopping.is_set()
-            await self._announce(leaving=leaving)
-            nap = asyncio.sleep(self._settings.heartbeat_seconds)
-            await (nap if leaving else self._before_the_end(nap))
-
-    async def _announce(self, *, leaving: bool) -> None:
-        alive = WorkerAlive(
-            worker=self._name,
-            kinds=self._kinds,
-            version=__version__,
-            capacity=self._settings.worker_capacity,
-            leaving=leaving,
-        )
-        try:
-            await self._bus.publish([post(alive)])
-        except BusUnavailable as error:
-            log.warning("the bus did not take a sign of life", error=str(error))
-
-    async def _before_the_end(self, work: Coroutine[object, object, T]) -> T | None:
-        """What *work* yields; None, and *work* is cancelled, where the worker is told to stop before."""
-        async with asyncio.TaskGroup() as group:
-            wanted = group.create_task(work)
-            told = group.create_task(self._stopping.wait())
-            await asyncio.wait((wanted, told), return_when=asyncio.FIRST_COMPLETED)
-            told.cancel()
-            wanted.cancel()
-        return None if wanted.cancelled() else wanted.result()
+    def _alive(self) -> WorkerAlive:
+        capacity = self._settings.worker_capacity
+        return WorkerAlive(worker=self._name, kinds=self._kinds, version=__version__, capacity=capacity)

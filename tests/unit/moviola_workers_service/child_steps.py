@@ -23,7 +23,14 @@ FACTS = Probe(
     size=4,
     duration=1.0,
     video=VideoStream(
-        index=0, codec="h264", width=2, height=2, display_width=2, display_height=2, pixel_format="yuv420p", frame_rate=1.0
+        index=0,
+        codec="h264",
+        width=2,
+        height=2,
+        display_width=2,
+        display_height=2,
+        pixel_format="yuv420p",
+        frame_rate=1.0,
     ),
 )
 
@@ -44,6 +51,12 @@ def copy(job, report):
     return made(job, b"made of: " + job.source.read_bytes())
 
 
+def death_signal():
+    number = ctypes.c_int()
+    ctypes.CDLL(None).prctl(2, ctypes.byref(number))  # PR_GET_PDEATHSIG
+    return number.value
+
+
 def describe(job, report):
     about = {
         "environment": dict(os.environ),
@@ -58,6 +71,7 @@ def describe(job, report):
         "files": resource.getrlimit(resource.RLIMIT_NOFILE),
         "file_size": resource.getrlimit(resource.RLIMIT_FSIZE),
         "no_new_privileges": "NoNewPrivs:\t1" in Path("/proc/self/status").read_text(),
+        "death_signal": death_signal(),
         "descriptors": sorted(os.listdir("/proc/self/fd")),
         "steps": sys.modules[__name__].__file__,
     }
@@ -77,7 +91,7 @@ def refuse(job, report):
 
 
 def raise_a_bug(job, report):
-    print("\x1b[31mwhat went before")
+    sys.stdout.write("\x1b[31mwhat went before\n")
     raise ZeroDivisionError("a bug in a step")
 
 

@@ -118,6 +118,7 @@ async def test_sandbox_is_in_force(child, tmp_path):
     assert about["files"][1] <= 256
     assert about["file_size"] == [12345678, 12345678]
     assert about["no_new_privileges"]
+    assert about["death_signal"] == signal.SIGKILL
 
 
 async def test_child_has_no_descriptor_of_the_workers(child, tmp_path):

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,7 +11,7 @@ from pathlib import Path
 from moviola.adapters.message_bus.in_process import open_in_process
 from moviola.adapters.object_storage.local_files import open_local_files
 from moviola.errors import BusUnavailable
-from moviola.messages import COMMANDS, Limits, Message, ObjectRef, TaskCommand, TaskEvent, WorkerAlive
+from moviola.messages import COMMANDS, Message, ObjectRef, TaskCommand, TaskEvent, WorkerAlive
 from moviola.planner import Edit, Kind, ReadFacts
 from moviola.ports.message_bus import Delivery, Envelope, MessageBus, Posting, post
 from moviola.ports.object_storage import ObjectStorage
@@ -50,11 +50,15 @@ async def gone(pid: int) -> None:
 
 @dataclass
 class FaultyBus:
-    """A bus that refuses what it is told to refuse; ``refused`` are the types of what it did."""
+    """A bus that refuses what it is told to; ``refused`` are the types of what it did.
+
+    ``after`` is called with the type of what was published before the publisher hears that it is.
+    """
 
     bus: MessageBus
     refuses: Callable[[str], bool] = lambda type_name: False
     refused: list[str] = field(default_factory=list)
+    after: Callable[[str], Awaitable[None]] | None = None
 
     async def publish(self, postings: Sequence[Posting]) -> None:
         for posting in postings:
@@ -62,6 +66,9 @@ class FaultyBus:
                 self.refused.append(posting.envelope.type)
                 raise BusUnavailable("The bus refuses this in a test.")
         await self.bus.publish(postings)
+        if self.after is not None:
+            for posting in postings:
+                await self.after(posting.envelope.type)
 
     async def take(self, queues: Sequence[str]) -> Delivery:
         return await self.bus.take(queues)
@@ -111,9 +118,7 @@ class Bench:
         return await self.hear(lambda m: m.type in ENDS and m.task_id == command.task_id, seconds)
 
     async def run_worker(self, kinds: Sequence[Kind] = ("render", "probe")) -> None:
-        await run_worker(
-            self.bus, self.storage, self.settings, kinds=kinds, stopping=self.stopping, program=PROGRAM
-        )
+        await run_worker(self.bus, self.storage, self.settings, kinds=kinds, stopping=self.stopping, program=PROGRAM)
 
     async def send(self, command: TaskCommand) -> TaskCommand:
         await self.bus.bus.publish([post(command)])
@@ -173,9 +178,13 @@ async def open_worker(place: Path, **changes: object) -> AsyncIterator[Bench]:
         bench.stopping.set()
 
 
+async def appears(path: Path) -> str:
+    """The content of *path* once another process has written it; processes have no event to wait for."""
+    async with asyncio.timeout(10):
+        while not (path.exists() and path.read_text()):
+            await asyncio.sleep(0.01)
+    return path.read_text()
+
+
 async def _chunks(content: bytes) -> AsyncIterator[bytes]:
     yield content
-
-
-def limits(**changes: object) -> Limits:
-    return Limits(**changes)

@@ -160,7 +160,8 @@ class LocalFiles:
             file.close()
 
     def _facts(self, key: str, file: int) -> StoredObject:
-        return StoredObject(key, os.fstat(file).st_size, etag_of(self._digests.of(file)))
+        sha256 = self._digests.of(file)
+        return StoredObject(key, os.fstat(file).st_size, etag_of(sha256), sha256)
 
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
