@@ -49,7 +49,7 @@ class Client:
             assert answer.status == 200, await answer.text()
             return await answer.read()
 
-    async def ended(self, video_id: str, *, within: float = 60.0) -> Document:
+    async def ended(self, video_id: str, *, within: float = 120.0) -> Document:
         """The document once the video is ready, failed or canceled, by its event stream."""
         async with asyncio.timeout(within):
             async for _ in self.events(video_id):
@@ -58,7 +58,7 @@ class Client:
         assert document["status"] in ENDED, document
         return document
 
-    async def ready(self, video_id: str, *, within: float = 60.0) -> Document:
+    async def ready(self, video_id: str, *, within: float = 120.0) -> Document:
         document = await self.ended(video_id, within=within)
         assert document["status"] == "ready", document["failure"]
         return document

@@ -18,7 +18,7 @@ READY_WITHIN = 60.0
 ObjectsOf = Callable[[str], Awaitable[list[str]]]
 """The keys of all objects that lie in the storage for the video of that id."""
 QUICK = {
-    "MOVIOLA_LEASE_SECONDS": "3",
+    "MOVIOLA_LEASE_SECONDS": "5",
     "MOVIOLA_HEARTBEAT_SECONDS": "0.5",
     "MOVIOLA_PROGRESS_SECONDS": "0.1",
     "MOVIOLA_SWEEP_SECONDS": "0.5",

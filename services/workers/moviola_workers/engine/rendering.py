@@ -131,7 +131,7 @@ def _write(
     report(1.0)
 
 
-def _share(moment: VideoFrame | Packet, duration: float) -> float:
+def _share(moment: VideoFrame | Packet[VideoStream], duration: float) -> float:
     """How much of *duration* lies before it, 0 to 1."""
     base = moment.time_base
     if duration <= 0 or base is None:
