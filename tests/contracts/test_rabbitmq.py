@@ -13,8 +13,8 @@ from moviola.adapters.message_bus.rabbitmq import open_rabbitmq
 from moviola.errors import BusUnavailable
 from moviola.ports.message_bus import Envelope, MessageBus, Posting
 from moviola.topology import DEAD, EVENTS, INGEST, TASKS, Address, task_queue
-from moviola.video import new_id
 from tests.servers import Server
+from tests.servers.relay import relay_to
 
 pytestmark = pytest.mark.distributed
 
@@ -108,20 +108,72 @@ async def hears_again(bus: MessageBus, copies: AsyncIterator[Envelope]) -> None:
     await asyncio.wait([publishing])
 
 
-async def test_opening_waits_for_no_broker_and_connects_when_there_is_one(
-    rabbitmq_url: str, rabbitmq_server: Server
-) -> None:
-    await asyncio.to_thread(rabbitmq_server.stop)
-    async with open_rabbitmq(rabbitmq_url, patience=PATIENCE) as bus:
+async def test_opening_waits_for_no_broker_and_connects_when_there_is_one(rabbitmq_url: str) -> None:
+    async with relay_to(rabbitmq_url) as way, open_rabbitmq(way.url, patience=PATIENCE) as bus:
         assert bus.connected_since() is None
         await refused_within(PATIENCE + 1, bus.check())
+        await refused_within(PATIENCE + 1, bus.publish([command("trim", "too early")]))
         async with bus.listen(EVENTS, ["video.*"]) as copies, bus.consume(TRIM, prefetch=1) as deliveries:
-            await asyncio.to_thread(rabbitmq_server.start)
+            await way.open()
             await connected(bus)
             await bus.check()
             await bus.publish([command("trim", "first")])
             assert (await soon(anext(deliveries))).envelope.id == "first"
             await hears_again(bus, copies)
+
+
+async def test_a_lost_connection_is_mended_behind_a_consumer(rabbitmq_url: str) -> None:
+    async with relay_to(rabbitmq_url) as way:
+        await way.open()
+        async with open_rabbitmq(way.url) as bus, bus.consume(TRIM, prefetch=2) as deliveries:
+            await bus.publish([command("trim", "held")])
+            held = await soon(anext(deliveries))
+            await way.cut()
+            await disconnected(bus)
+            for decide in (held.ack, held.reject, held.release):
+                await decide()  # too late, and no error
+            await way.open()
+            again = await soon(anext(deliveries))
+            assert again.envelope.id == "held"
+            assert again.redelivered
+
+
+async def test_a_lost_connection_is_mended_behind_a_take(rabbitmq_url: str) -> None:
+    async with relay_to(rabbitmq_url) as way:
+        await way.open()
+        async with open_rabbitmq(way.url) as bus, asyncio.TaskGroup() as group:
+            taking = group.create_task(soon(bus.take([TRIM])))
+            in_turns = group.create_task(soon(bus.take([MUTE, task_queue("probe")])))
+            await connected(bus)
+            await way.cut()
+            await disconnected(bus)
+            await way.open()
+            await connected(bus)
+            await bus.publish([command("trim", "one"), command("mute", "other")])
+            assert (await taking).envelope.id == "one"
+            assert (await in_turns).envelope.id == "other"
+
+
+async def test_a_publish_that_the_connection_is_lost_under_is_not_taken_for_done(
+    rabbitmq_url: str, rabbitmq_server: Server
+) -> None:
+    async with relay_to(rabbitmq_url) as way:
+        await way.open()
+        async with open_rabbitmq(way.url) as bus:
+            await connected(bus)
+            rabbitmq_server.pause()  # so that no confirm comes
+            publishing = asyncio.create_task(bus.publish([command("trim", str(number)) for number in range(20)]))
+            await asyncio.wait([publishing], timeout=0.2)
+            await way.cut()
+            with pytest.raises(BusUnavailable):
+                await publishing
+            await asyncio.to_thread(rabbitmq_server.start)
+
+
+async def test_two_services_with_one_broker_share_its_queues(bus: MessageBus, rabbitmq_url: str) -> None:
+    async with open_rabbitmq(rabbitmq_url) as other:
+        await other.publish([command("trim", "from the other")])
+        assert (await soon(bus.take([TRIM]))).envelope.id == "from the other"
 
 
 async def test_a_hung_broker_costs_a_caller_no_more_than_its_patience(bus: MessageBus, rabbitmq_server: Server) -> None:
@@ -214,18 +266,3 @@ async def test_the_broker_vouches_for_the_user_of_a_submission(bus: MessageBus, 
         await bus.publish(
             [Posting(Address(INGEST, "video.submitted"), Envelope(id="m", type="t", body=b"", user_id="somebody"))]
         )
-
-
-async def test_a_message_without_an_id_has_the_same_one_at_each_delivery(bus: MessageBus, rabbitmq_url: str) -> None:
-    async with await aio_pika.connect(rabbitmq_url) as producer:
-        channel = await producer.channel()
-        underlay = await channel.get_underlay_channel()
-        # aio-pika's driver would give it an id; a producer in another language does not.
-        frame = aio_pika.Message(body=new_id().encode())
-        properties = frame.properties
-        properties.message_id = " "
-        await underlay.basic_publish(frame.body, exchange=TASKS, routing_key="trim", properties=properties)
-    first = await soon(bus.take([TRIM]))
-    await first.release()
-    second = await soon(bus.take([TRIM]))
-    assert second.envelope.id == first.envelope.id != ""

@@ -1,8 +1,10 @@
 """The message bus on RabbitMQ 3.10 or newer, over aio-pika.
 
 It creates the exchanges and quorum queues of ``moviola.topology`` whenever it connects, and a queue of its own for each
-listener, which ends with it. It needs the permission to configure, write and read them. One connection; a channel for
-all publishing, one for each consumer, listener and taken message.
+listener, which ends with it. It needs the permission to configure, write and read them.
+
+Two connections, since a broker that runs out of memory or disk stops reading from those that publish: acknowledgements
+still go through on the other. A channel for all publishing, one for each consumer, listener and taken message.
 """
 
 import asyncio
@@ -22,7 +24,8 @@ from moviola.adapters.message_bus.rabbitmq_connection import (
     running,
 )
 from moviola.adapters.message_bus.rabbitmq_consumers import Inbox, keep_consuming, keep_listening
-from moviola.adapters.message_bus.rabbitmq_envelopes import RabbitMQDelivery, to_amqp
+from moviola.adapters.message_bus.rabbitmq_envelopes import RabbitMQDelivery
+from moviola.adapters.message_bus.rabbitmq_publishing import Publisher
 from moviola.adapters.message_bus.rabbitmq_taking import Turns, take_one
 from moviola.adapters.message_bus.rabbitmq_topology import declare_queue, exchange_named, queue_named
 from moviola.errors import BusUnavailable
@@ -38,40 +41,34 @@ RETRY_SECONDS = 0.5
 async def open_rabbitmq(url: str, *, patience: float = 5.0) -> AsyncIterator[MessageBus]:
     """The bus at *url* (``amqp://`` or ``amqps://``); it connects in the background and stays connected.
 
-    Where the broker is away, methods raise ``BusUnavailable`` after *patience* seconds.
+    Where the broker is away, methods raise ``BusUnavailable`` after *patience* seconds, and after twice those where it
+    hangs.
     """
-    link = LastingConnection(url, patience)
-    async with running(link.keep()):
-        yield RabbitMQMessageBus(link, user=unquote(urlsplit(url).username or "guest"), patience=patience)
+    out = LastingConnection(url, "moviola publishes", patience)
+    into = LastingConnection(url, "moviola consumes", patience)
+    user = unquote(urlsplit(url).username or "guest")
+    async with running(out.keep()), running(into.keep()):
+        yield RabbitMQMessageBus(Publisher(out, user=user, patience=patience), out, into, patience)
 
 
 class RabbitMQMessageBus:
-    def __init__(self, link: LastingConnection, *, user: str, patience: float) -> None:
-        self._link = link
-        self._user = user
+    """*out* is the connection that publishes, *into* the one that consumes."""
+
+    def __init__(self, publisher: Publisher, out: LastingConnection, into: LastingConnection, patience: float) -> None:
+        self._publisher = publisher
+        self._out = out
+        self._into = into
         self._patience = patience
         self._turns = Turns()
 
     async def publish(self, postings: Sequence[Posting]) -> None:
         """``ValueError`` for another user's id: the broker lets everybody speak only in its own name."""
-        for posting in postings:
-            exchange_named(posting.address.exchange)
-            if posting.envelope.user_id not in (None, self._user):
-                raise ValueError(f"{self._user} can't publish in the name of {posting.envelope.user_id}.")
-        with reaching_the_bus():
-            async with asyncio.timeout(self._patience):
-                channel = await self._link.publisher()
-                outcomes = await asyncio.gather(
-                    *(_publish_one(channel, posting) for posting in postings), return_exceptions=True
-                )
-            for outcome in outcomes:
-                if isinstance(outcome, BaseException):
-                    raise outcome
+        await self._publisher.publish(postings)
 
     @asynccontextmanager
     async def consume(self, queue: str, *, prefetch: int) -> AsyncIterator[AsyncIterator[Delivery]]:
         inbox: Inbox[RabbitMQDelivery] = Inbox()
-        async with running(keep_consuming(self._link, queue_named(queue), prefetch, inbox)):
+        async with running(keep_consuming(self._into, queue_named(queue), prefetch, inbox)):
             try:
                 yield inbox
             finally:
@@ -80,7 +77,7 @@ class RabbitMQMessageBus:
     async def take(self, queues: Sequence[str]) -> Delivery:
         wanted = [queue_named(name) for name in queues]
         while True:
-            connection = await self._link.at_last()
+            connection = await self._into.at_last()
             try:
                 with reaching_the_bus():
                     return await take_one(connection, wanted, self._turns)
@@ -95,7 +92,7 @@ class RabbitMQMessageBus:
         """Entering waits until nothing published from now on is missed, or for the patience while the bus is away."""
         inbox: Inbox[Envelope] = Inbox()
         started = asyncio.Event()
-        async with running(keep_listening(self._link, exchange_named(exchange), tuple(keys), inbox, started)):
+        async with running(keep_listening(self._into, exchange_named(exchange), tuple(keys), inbox, started)):
             try:
                 async with asyncio.timeout(self._patience):
                     await started.wait()
@@ -112,17 +109,21 @@ class RabbitMQMessageBus:
             return (await declare_queue(channel, wanted)).declaration_result.message_count or 0
 
     async def check(self) -> None:
+        await self._out.now()
         async with self._channel():
             """That the broker opened it is the answer."""
 
     def connected_since(self) -> datetime | None:
-        return self._link.since
+        if self._out.since is None or self._into.since is None:
+            return None
+        return max(self._out.since, self._into.since)
 
     @asynccontextmanager
     async def _channel(self) -> AsyncIterator[AbstractChannel]:
+        connection = await self._into.now()
         with reaching_the_bus():
             async with asyncio.timeout(self._patience):
-                channel = await (await self._link.now()).channel(publisher_confirms=False)
+                channel = await connection.channel(publisher_confirms=False)
                 try:
                     yield channel
                 finally:
@@ -136,9 +137,3 @@ class RabbitMQMessageBus:
                     await declare_queue(channel, queue)
         except BusUnavailable as error:
             log.warning("queues can't be declared again", reason=str(error))
-
-
-async def _publish_one(channel: AbstractChannel, posting: Posting) -> None:
-    exchange = await channel.get_exchange(posting.address.exchange, ensure=False)
-    # Not mandatory: what nobody takes is dropped, or goes to the exchange's alternate, and neither is an error.
-    await exchange.publish(to_amqp(posting.envelope), posting.address.key, mandatory=False)

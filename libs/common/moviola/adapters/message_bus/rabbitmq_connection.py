@@ -1,4 +1,4 @@
-"""One lasting connection to RabbitMQ: made in the background, made again whenever it is lost.
+"""A lasting connection to RabbitMQ: made in the background, made again whenever it is lost.
 
 aio-pika's own robust connection is not used. It replays what it remembers, holds its channels by weak references, and
 loops for ever over a queue that has other arguments now; here everybody who needs a channel opens one on the connection
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 # A peer that is silent for three of these (and one second each) is taken for lost: about 18 s.
 HEARTBEAT_SECONDS = 5
 CONNECT_SECONDS = 10.0
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 1.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 
@@ -48,6 +48,8 @@ def reaching_the_bus() -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
     return str(error) or type(error).__name__
 
 
@@ -73,20 +75,22 @@ async def close_quietly(closing: AbstractChannel | AbstractConnection) -> None:
 
 
 class LastingConnection:
-    """*patience* is how many seconds a caller waits for a connection before it hears ``BusUnavailable``."""
+    """*patience* is how many seconds a caller waits for a connection before it hears ``BusUnavailable``.
 
-    def __init__(self, url: str, patience: float) -> None:
+    *name* is what the broker's operators see.
+    """
+
+    def __init__(self, url: str, name: str, patience: float) -> None:
         self._url = url
+        self._name = name
         self._patience = patience
         self._up = asyncio.Event()
         self._connection: AbstractConnection | None = None
-        self._publisher: AbstractChannel | None = None
-        self._opening_publisher = asyncio.Lock()
-        self._trouble = "it is not connected yet"
+        self._trouble = "The message bus is not connected yet."
         self.since: datetime | None = None
 
     async def keep(self) -> None:
-        """Connect, wait until that is lost, begin again; for ever."""
+        """Connect, declare the topology, wait until the connection is lost, begin again; for ever."""
         pause = FIRST_PAUSE
         while True:
             try:
@@ -96,7 +100,7 @@ class LastingConnection:
             except BusUnavailable as error:
                 self._tell(str(error))
             except Exception as error:  # A surprise from the driver must not leave the service without a bus.
-                log.exception("connecting to the message bus failed unexpectedly")
+                log.exception("connecting to the message bus failed unexpectedly", connection=self._name)
                 self._trouble = _reason(error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -107,7 +111,7 @@ class LastingConnection:
             async with asyncio.timeout(self._patience):
                 return await self.at_last()
         except TimeoutError as error:
-            raise BusUnavailable(f"The message bus can't be reached: {self._trouble}") from error
+            raise BusUnavailable(self._trouble) from error
 
     async def at_last(self) -> AbstractConnection:
         """The connection, topology declared; waits for one as long as it takes."""
@@ -115,37 +119,30 @@ class LastingConnection:
             await self._up.wait()
         return self._connection
 
-    async def publisher(self) -> AbstractChannel:
-        """The channel with confirms that all share; opening another one declares the topology again."""
-        connection = await self.now()
-        async with self._opening_publisher:
-            if self._publisher is None or self._publisher.is_closed:
-                self._publisher = await self._open_publisher(connection)
-            return self._publisher
-
     async def _live_through_one(self) -> None:
-        connection = await aio_pika.connect(self._url, timeout=CONNECT_SECONDS, heartbeat=HEARTBEAT_SECONDS)
+        connection = await aio_pika.connect(
+            self._url,
+            timeout=CONNECT_SECONDS,
+            heartbeat=HEARTBEAT_SECONDS,
+            client_properties={"connection_name": self._name},
+        )
         lost = asyncio.Event()
         connection.close_callbacks.add(lambda *_: lost.set())
         try:
-            self._publisher = await self._open_publisher(connection)
-            self._connection, self.since, self._trouble = connection, utc_now(), "the connection was just lost"
+            await declare_topology(connection)
+            self._connection, self.since = connection, utc_now()
+            self._trouble = "The connection to the message bus was just lost."
             self._up.set()
-            log.info("connected to the message bus")
+            log.info("connected to the message bus", connection=self._name)
             await lost.wait()
-            log.warning("lost the message bus")
+            log.warning("lost the message bus", connection=self._name)
         finally:
             self._up.clear()
-            self._connection, self._publisher, self.since = None, None, None
+            self._connection, self.since = None, None
             await close_quietly(connection)
-
-    async def _open_publisher(self, connection: AbstractConnection) -> AbstractChannel:
-        channel = await connection.channel(publisher_confirms=True)
-        await declare_topology(channel)
-        return channel
 
     def _tell(self, trouble: str) -> None:
         """Once for each reason, not at every attempt."""
         if trouble != self._trouble:
-            log.warning("the message bus can't be reached, trying again", reason=trouble)
+            log.warning("the message bus can't be reached, trying again", connection=self._name, reason=trouble)
         self._trouble = trouble

@@ -65,8 +65,9 @@ class RabbitMQDelivery:
 
     @property
     def redelivered(self) -> bool:
-        # A quorum queue counts; the flag alone is lost when the queue's leader moves.
-        return bool(self._message.redelivered) or int(self._envelope.headers.get("x-delivery-count", "0")) > 0
+        # A quorum queue counts, too; it says so in a number, and a producer that makes one up changes little.
+        returned = self._message.headers.get("x-delivery-count")
+        return bool(self._message.redelivered) or (isinstance(returned, int) and returned > 0)
 
     async def ack(self) -> None:
         await self._decide(self._message.ack)

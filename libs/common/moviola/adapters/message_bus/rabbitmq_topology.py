@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractQueue
 from pamqp.common import FieldTable
 
 from moviola.topology import DELIVERY_LIMIT, EXCHANGES, QUEUES, Exchange, Queue
@@ -40,12 +40,13 @@ def queue_arguments(queue: Queue) -> FieldTable:
     }
 
 
-async def declare_topology(channel: AbstractChannel) -> None:
+async def declare_topology(connection: AbstractConnection) -> None:
     """Declare all; what is there already stays as it is."""
-    for exchange in EXCHANGES:
-        await declare_exchange(channel, exchange)
-    for queue in QUEUES:
-        await declare_queue(channel, queue)
+    async with connection.channel(publisher_confirms=False) as channel:
+        for exchange in EXCHANGES:
+            await declare_exchange(channel, exchange)
+        for queue in QUEUES:
+            await declare_queue(channel, queue)
 
 
 async def declare_exchange(channel: AbstractChannel, exchange: Exchange) -> AbstractExchange:
