@@ -1,6 +1,7 @@
 """What a client does with a running system, over HTTP and nothing else."""
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -30,8 +31,8 @@ class Client:
         if recipe is not None:
             form.add_field("recipe", recipe if isinstance(recipe, str) else json.dumps(recipe))
         for name, path in (parts or {}).items():
-            form.add_field(name, path.read_bytes(), filename=path.name)
-        form.add_field("file", clip.read_bytes(), filename=clip.name, content_type="video/mp4")
+            form.add_field(name, io.BytesIO(path.read_bytes()), filename=path.name)
+        form.add_field("file", io.BytesIO(clip.read_bytes()), filename=clip.name, content_type="video/mp4")
         async with self.http.post(f"{self.url}/v1/videos", data=form) as answer:
             document: Document = await answer.json()
             assert answer.status == 202, document

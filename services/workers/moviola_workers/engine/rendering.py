@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from av.audio.stream import AudioStream
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -112,17 +113,30 @@ def _write(
 ) -> None:
     """Encode and mux all; the sound follows the picture, so that the file is interleaved and nothing piles up."""
     wrote = False
+    fed = written = 0.0
     for frame in _with_flush(frames):
+        if frame is not None:
+            # An encoder that looks far ahead writes nothing for a while: what it takes in is progress as well.
+            fed = _share(frame, duration)
+            report((fed + written) / 2)
         for packet in encoder.encode(frame):
             wrote = True
-            moment = (packet.pts or 0) * packet.time_base
+            written = _share(packet, duration)
             result.mux(packet)
-            sound.write(moment)
-            report(min(1.0, float(moment) / duration if duration > 0 else 1.0))
+            sound.write((packet.pts or 0) * packet.time_base)
+            report((fed + written) / 2)
     if not wrote:
         raise refused("media.corrupt", "Not a single frame came out of the filters.")
     sound.write(None)
     report(1.0)
+
+
+def _share(moment: VideoFrame | Packet, duration: float) -> float:
+    """How much of *duration* lies before it, 0 to 1."""
+    base = moment.time_base
+    if duration <= 0 or base is None:
+        return 1.0
+    return min(1.0, max(0.0, float((moment.pts or 0) * base) / duration))
 
 
 def _with_flush(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame | None]:

@@ -246,8 +246,11 @@ class InProcessMessageBus:
         return _InProcessDelivery(self, waiting, waiting.ready.popleft())
 
     def put_back(self, waiting: _Waiting, stored: _Stored) -> None:
-        """A message comes back undecided; a quorum queue hands out N+1 times under a limit of N, and so do we."""
-        if stored.returns >= DELIVERY_LIMIT:
+        """A message comes back undecided; a quorum queue hands out N+1 times under a limit of N, and so do we.
+
+        A queue without dead letters has no limit: over it, a message that can't go on would be dropped.
+        """
+        if waiting.queue.dead_letter is not None and stored.returns >= DELIVERY_LIMIT:
             self.bury(waiting.queue, stored, "delivery_limit")
             return
         waiting.ready.appendleft(replace(stored, returns=stored.returns + 1))

@@ -1,0 +1,208 @@
+"""The tables as the code sees them. The migrations make them; a test holds the two together.
+
+Every table has its tenant. Columns beside a record's own fields are the store's: they turn a question that is asked
+often into an index, so that no question slows down with the number of videos that were ever stored.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from moviola.adapters.video_store.column_types import KEY, POSITION, Document, Name, UtcTime, Words
+from moviola.planner import Plan
+from moviola.probe import Probe
+from moviola.recipe import Recipe
+from moviola.video import DEFAULT_TENANT, Failure, OutputFile, RunState, TaskState, VideoState
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+
+def _tenant() -> sa.Column[str]:
+    return sa.Column("tenant", KEY, nullable=False, server_default=sa.text(f"'{DEFAULT_TENANT}'"))
+
+
+def _partial(name: str, *columns: Any, where: sa.ColumnElement[bool], unique: bool = False) -> sa.Index:
+    return sa.Index(name, *columns, unique=unique, postgresql_where=where, sqlite_where=where)
+
+
+def is_in(column: sa.Column[Any], *states: TaskState) -> sa.ColumnElement[bool]:
+    """*column* is one of *states*, spelt out in the SQL: a planner that sees parameters can't use a partial index."""
+    return column.in_([sa.literal_column(f"'{state}'") for state in states])
+
+
+# `started`: a run was made for it. The orchestrator's column; it is not part of the API's version.
+# `words`: title and file name, case folded, to look for a text in.
+videos = sa.Table(
+    "videos",
+    metadata,
+    sa.Column("id", KEY, primary_key=True),
+    _tenant(),
+    sa.Column("state", Name(VideoState), nullable=False),
+    sa.Column("title", Words, nullable=False),
+    sa.Column("filename", Words, nullable=False),
+    sa.Column("content_type", Words, nullable=False),
+    sa.Column("object_key", KEY, nullable=False),
+    sa.Column("object_etag", sa.Text),
+    sa.Column("size", sa.BigInteger),
+    sa.Column("sha256", sa.Text),
+    sa.Column("recipe", Document(Recipe)),
+    sa.Column("tags", Document(tuple[str, ...]), nullable=False),
+    sa.Column("metadata", Document(dict[str, str]), nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("cancel_requested_at", UtcTime),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("started", sa.Boolean, nullable=False),
+    sa.Column("words", Words, nullable=False),
+    sa.Index("videos_tenant_id_idx", "tenant", "id"),
+)
+sa.Index("videos_tags_idx", videos.c.tags, postgresql_using="gin").ddl_if(dialect="postgresql")
+_partial("videos_not_started_idx", videos.c.state, videos.c.id, where=sa.not_(videos.c.started))
+
+# `is_latest` and `is_serving` each mark at most one run of a video; `is_unfinished` is told by the state.
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", KEY, primary_key=True),
+    sa.Column("video_id", KEY, sa.ForeignKey("videos.id"), nullable=False),
+    _tenant(),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("state", Name(RunState), nullable=False),
+    sa.Column("recipe", Document(Recipe)),
+    sa.Column("plan", Document(Plan)),
+    sa.Column("probe", Document(Probe)),
+    sa.Column("files", Document(tuple[OutputFile, ...]), nullable=False),
+    sa.Column("failure", Document(Failure)),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.Column("finished_at", UtcTime),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("is_latest", sa.Boolean, nullable=False),
+    sa.Column("is_serving", sa.Boolean, nullable=False),
+    sa.Column("is_unfinished", sa.Boolean, nullable=False),
+    sa.UniqueConstraint("video_id", "number"),
+)
+_partial("runs_latest_idx", runs.c.video_id, where=runs.c.is_latest, unique=True)
+_partial("runs_serving_idx", runs.c.video_id, where=runs.c.is_serving, unique=True)
+_partial("runs_unfinished_idx", runs.c.video_id, where=runs.c.is_unfinished)
+
+# `position` keeps the order in which tasks were added: ids of several processes are only roughly in order.
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("position", POSITION, primary_key=True),
+    sa.Column("id", KEY, nullable=False, unique=True),
+    sa.Column("run_id", KEY, sa.ForeignKey("runs.id"), nullable=False),
+    sa.Column("video_id", KEY, nullable=False),
+    _tenant(),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("state", Name(TaskState), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("charged", sa.Integer, nullable=False),
+    sa.Column("crashes", sa.Integer, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("not_before", UtcTime),
+    sa.Column("worker", sa.Text),
+    sa.Column("nonce", sa.Text),
+    sa.Column("dispatched_at", UtcTime),
+    sa.Column("started_at", UtcTime),
+    sa.Column("lease_until", UtcTime),
+    sa.Column("deadline", UtcTime),
+    sa.Column("finished_at", UtcTime),
+    sa.Column("outputs", Document(tuple[OutputFile, ...]), nullable=False),
+    sa.Column("failure", Document(Failure)),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Index("tasks_run_id_position_idx", "run_id", "position"),
+)
+_partial(
+    "tasks_waiting_idx",
+    tasks.c.kind,
+    tasks.c.priority.desc(),
+    tasks.c.created_at,
+    tasks.c.position,
+    where=is_in(tasks.c.state, TaskState.PENDING),
+)
+_partial(
+    "tasks_live_idx",
+    tasks.c.state,
+    tasks.c.kind,
+    where=is_in(tasks.c.state, TaskState.DISPATCHED, TaskState.RUNNING),
+)
+
+history = sa.Table(
+    "history",
+    metadata,
+    sa.Column("id", KEY, primary_key=True),
+    sa.Column("video_id", KEY, sa.ForeignKey("videos.id"), nullable=False),
+    sa.Column("run_id", KEY, nullable=False),
+    _tenant(),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("previous", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("worker", sa.Text),
+    sa.Column("attempt", sa.Integer),
+    sa.Index("history_video_id_id_idx", "video_id", "id"),
+)
+
+# A posting knows no tenant (its body does), and workers serve all: there the column has its default.
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("position", POSITION, primary_key=True),
+    sa.Column("id", KEY, nullable=False, unique=True),
+    _tenant(),
+    sa.Column("exchange", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("correlation_id", sa.Text),
+    sa.Column("headers", Document(dict[str, str]), nullable=False),
+    sa.Column("user_id", sa.Text),
+    sa.Column("written_at", UtcTime, nullable=False),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("tenant", KEY, primary_key=True),
+    sa.Column("key", Words, primary_key=True),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("video_id", KEY, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("taken_at", UtcTime, nullable=False),
+    sa.Index("idempotency_keys_taken_at_idx", "taken_at"),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", KEY, primary_key=True),
+    _tenant(),
+    sa.Column("kinds", Document(tuple[str, ...]), nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("capacity", sa.Integer, nullable=False),
+    sa.Column("seen_at", UtcTime, nullable=False),
+)
+
+# Laid by the deletion of a video, completed by the orchestrator: what is left to do is a short index, not a search.
+purges = sa.Table(
+    "purges",
+    metadata,
+    sa.Column("video_id", KEY, sa.ForeignKey("videos.id"), primary_key=True),
+    _tenant(),
+    sa.Column("purged_at", UtcTime),
+)
+_partial("purges_to_do_idx", purges.c.video_id, where=purges.c.purged_at.is_(None))
