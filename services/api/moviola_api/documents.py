@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from moviola.planner import Plan
+from moviola.plan import Plan
 from moviola.probe import Probe
 from moviola.recipe import Recipe
 from moviola.video import Failure, HistoryEntry, OutputFile, RunState, Status, TaskState

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from moviola.errors import NotFound
-from moviola.planner import ORIGINAL
+from moviola.plan import ORIGINAL
 from moviola.video import Run, RunState, Video
 from moviola_api.conditions import Validators
 from moviola_api.context import context_of, tenant_of

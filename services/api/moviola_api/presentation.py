@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from aiohttp import web
 from pydantic import BaseModel
 
-from moviola.planner import Pass
+from moviola.plan import Pass
 from moviola.video import TERMINAL_RUN_STATES, Run, RunState, Status, Task, TaskState, status_of
 from moviola_api.context import context_of
 from moviola_api.documents import FileDocument, OriginalDocument, RunDocument, StepDocument, VideoDocument

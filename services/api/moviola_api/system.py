@@ -6,7 +6,7 @@ from importlib.metadata import version
 from aiohttp import web
 
 from moviola.errors import Unavailable
-from moviola.planner import KINDS
+from moviola.plan import KINDS
 from moviola.settings import Settings, redacted
 from moviola.topology import DEAD, INGEST, ORCHESTRATOR, UNROUTED, task_queue
 from moviola.video import utc_now

@@ -87,7 +87,7 @@ def worker(
     ] = None,
 ) -> None:
     """Run a worker alone, for all steps or some."""
-    from moviola.planner import KINDS
+    from moviola.plan import KINDS
     from moviola_workers.serve import serve
 
     wanted = list(dict.fromkeys(name.strip() for name in steps.split(","))) if steps is not None else list(KINDS)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import structlog
 
 from moviola.infrastructure import open_infrastructure
-from moviola.planner import Kind
+from moviola.plan import Kind
 from moviola.ports.message_bus import MessageBus
 from moviola.ports.object_storage import ObjectStorage
 from moviola.settings import Settings

@@ -20,7 +20,7 @@ from moviola.messages import (
     VideoUploaded,
     WorkerAlive,
 )
-from moviola.planner import KINDS, Kind
+from moviola.plan import KINDS, Kind
 from moviola.ports.message_bus import Delivery, Envelope, MessageBus, Posting, post
 from moviola.ports.object_storage import ObjectStorage
 from moviola.ports.video_store import Transaction, VideoStore

@@ -12,7 +12,7 @@ import structlog
 
 from moviola.infrastructure import Infrastructure, open_infrastructure
 from moviola.messages import TaskCanceled, TaskCommand, TaskStarted, VideoCancelRequested, VideoUploaded, WorkerAlive
-from moviola.planner import KINDS
+from moviola.plan import KINDS
 from moviola.ports.message_bus import post
 from moviola.recipe import SHOWCASE
 from moviola.settings import Settings

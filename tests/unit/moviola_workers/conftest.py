@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from moviola.messages import Limits
-from moviola.planner import PROBE_PASS, Edit, Operation, Poster, Span
+from moviola.plan import PROBE_PASS, Edit, Operation, Poster, Span
 from moviola.probe import Probe
 from moviola.recipe import Output
 from moviola_workers.job import Job, JobResult

@@ -4,13 +4,16 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 from PIL import Image
 
 from moviola.errors import TaskFailure
-from tests.media.clips import Clip, Tone, make
+from moviola.messages import Limits
+from tests.media.clips import Clip, Tone, make, numbered
 from tests.unit.moviola_workers.conftest import Bench
 
 TEXTS = {
@@ -118,8 +121,6 @@ def test_a_sound_file_has_no_video_stream(bench: Bench, tmp_path: Path) -> None:
 
 
 def _sound_only(path: Path) -> None:
-    import av
-
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("aac", rate=48000)
         for number in range(10):
@@ -159,6 +160,56 @@ def test_garbage_instead_of_pictures_is_corrupt(bench: Bench, tmp_path: Path) ->
     with pytest.raises(TaskFailure) as caught:
         bench.edit(source)
     assert caught.value.code == "media.corrupt"
+
+
+def test_an_encrypted_video_is_told_as_such(bench: Bench, tmp_path: Path) -> None:
+    options = {
+        "encryption_scheme": "cenc-aes-ctr",
+        "encryption_key": "76a6c65c5ea762046bd749a2e632ccbb",
+        "encryption_kid": "a7e61c373e219033c21091fa607bf3b8",
+    }
+    source = tmp_path / "clip.mp4"
+    with av.open(str(source), "w", container_options=options) as container:
+        stream = container.add_stream("libx264", rate=25, width=64, height=64, pix_fmt="yuv420p")
+        for number in range(10):
+            frame = numbered(Clip(width=64, height=64), number)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+    assert _code(bench, source) == "media.encrypted"
+
+
+def test_an_unknown_codec_is_told_as_such(bench: Bench, tmp_path: Path) -> None:
+    source = make(tmp_path / "clip.mp4", Clip(frames=5))
+    data = source.read_bytes()
+    entry = data.index(b"avc1", data.index(b"stsd"))
+    source.write_bytes(data[:entry] + b"zzzz" + data[entry + 4 :])
+
+    assert _code(bench, source) == "media.unsupported_codec"
+
+
+def test_a_header_that_lies_about_the_size_does_not_get_round_the_limit(bench: Bench, tmp_path: Path) -> None:
+    source = make(tmp_path / "clip.mp4", Clip(frames=5, width=320, height=192))
+    data = bytearray(source.read_bytes())
+    entry = data.index(b"avc1", data.index(b"stsd"))
+    data[entry + 28 : entry + 32] = bytes((0, 16, 0, 16))
+    source.write_bytes(data)
+
+    with pytest.raises(TaskFailure) as caught:
+        bench.probe(source, Limits(max_pixels=5000))
+
+    assert caught.value.code == "media.too_large"
+    assert bench.probe(source).video.width == 320
+
+
+def test_frames_spread_over_years_are_too_long(bench: Bench, tmp_path: Path) -> None:
+    source = make(tmp_path / "clip.mkv", Clip(times=[0, 40, 400 * 86_400_000]))
+
+    assert _code(bench, source) == "media.too_long"
+    with pytest.raises(TaskFailure) as caught:
+        bench.edit(source)
+    assert caught.value.code == "media.too_long"
 
 
 def test_a_few_broken_packets_are_lived_with(bench: Bench, tmp_path: Path) -> None:

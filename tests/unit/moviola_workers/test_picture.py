@@ -3,11 +3,12 @@
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import pytest
 
+from moviola.geometry import fit
 from moviola.messages import Limits
-from moviola.planner import Scale, compile_plan, fit
+from moviola.plan import Scale
+from moviola.planner import compile_plan
 from moviola.recipe import Recipe, Resize
 from moviola_workers.engine.geometry import orientation_from
 from tests.media.clips import Clip, Shown, make, matrix, numbers, shown, times
@@ -54,9 +55,9 @@ def test_rotation_and_mirroring_are_applied_to_the_pixels(
 
 
 def test_an_oblique_matrix_is_rounded_to_the_nearest_right_angle() -> None:
-    turned = orientation_from(_packed([46000, 47000, 0, -47000, 46000, 0, 0, 0, 1 << 30]))
+    turned = orientation_from(_packed([40000, 50000, 0, -50000, 40000, 0, 0, 0, 1 << 30]))
 
-    assert turned.rotation == 90 or turned.rotation == 0
+    assert turned.rotation == 90
     assert not turned.exact
 
 
@@ -217,5 +218,3 @@ def test_the_index_lies_in_front_and_groups_are_closed(bench: Bench, tmp_path: P
     interval = bench.probe(result).video.keyframe_interval
     assert interval is not None
     assert interval <= 5.0
-    with av.open(str(result)) as container:
-        assert container.streams.video[0].profile == "High" or container.streams.video[0].profile is not None

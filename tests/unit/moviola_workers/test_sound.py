@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.media.clips import Clip, Tone, beeps, make, packets
+from tests.media.clips import Clip, Tone, beeps, make, numbers, packets, times
 from tests.unit.moviola_workers.conftest import Bench
 
 
@@ -63,6 +63,26 @@ def test_sound_that_starts_late_stays_late(
     result = bench.edit(source, *spans)
 
     assert beeps(result) == pytest.approx([1.0], abs=0.025)
+
+
+def test_sound_well_before_the_first_picture_is_kept(bench: Bench, tmp_path: Path) -> None:
+    stamps = range(1000, 3000, 40)
+    source = make(tmp_path / "clip.mkv", Clip(times=stamps, tone=Tone(beeps=(0.5, 1.5), seconds=3.0)))
+
+    result = bench.edit(source)
+
+    assert bench.probe(source).duration == pytest.approx(3.0)
+    assert (times(result)[0], numbers(result)[0]) == (1, 0)
+    assert beeps(result) == pytest.approx([0.5, 1.5], abs=0.025)
+
+
+def test_a_part_in_which_the_sound_is_over_has_none(bench: Bench, tmp_path: Path) -> None:
+    source = make(tmp_path / "clip.mkv", Clip(tone=Tone(codec="flac", seconds=0.5)))
+
+    result = bench.edit(source, (1.0, 2.0))
+
+    assert bench.probe(result).audio == ()
+    assert len(numbers(result)) == 25
 
 
 def test_sound_longer_than_the_part_is_cut_with_the_picture(bench: Bench, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from moviola.errors import TaskFailure
-from moviola.planner import Overlay
+from moviola.plan import Overlay
 from moviola.recipe import Position
 from moviola_workers import fonts
 from moviola_workers.engine import watermark

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from moviola.errors import TaskFailure
-from moviola.planner import KINDS
+from moviola.plan import KINDS
 from moviola.probe import Probe, VideoStream
 from moviola_workers.job import JobResult, MadeFile
 

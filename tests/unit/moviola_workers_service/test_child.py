@@ -12,7 +12,7 @@ import pytest
 
 from moviola.errors import TaskFailure
 from moviola.messages import Limits
-from moviola.planner import Edit
+from moviola.plan import Edit
 from moviola_workers.child_process import Child, ChildCrashed, ChildProgram
 from moviola_workers.job import Job
 from tests.unit.moviola_workers_service.workbench import HERE, PROGRAM, gone, worker_settings

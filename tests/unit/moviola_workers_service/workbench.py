@@ -12,7 +12,7 @@ from moviola.adapters.message_bus.in_process import open_in_process
 from moviola.adapters.object_storage.local_files import open_local_files
 from moviola.errors import BusUnavailable
 from moviola.messages import COMMANDS, Message, ObjectRef, TaskCommand, TaskEvent, WorkerAlive
-from moviola.planner import Edit, Kind, ReadFacts
+from moviola.plan import Edit, Kind, ReadFacts
 from moviola.ports.message_bus import Delivery, Envelope, MessageBus, Posting, post
 from moviola.ports.object_storage import ObjectStorage
 from moviola.settings import Settings

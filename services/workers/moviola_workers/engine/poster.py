@@ -7,7 +7,7 @@ from pathlib import Path
 from av.video.frame import VideoFrame
 from PIL import Image, ImageFilter, ImageStat
 
-from moviola.planner import Scale
+from moviola.plan import Scale
 from moviola_workers.engine import geometry, opening
 from moviola_workers.engine.failures import refused, translated
 from moviola_workers.engine.picture import Picture, PictureWork

@@ -12,7 +12,6 @@ from fractions import Fraction
 from pathlib import Path
 
 from av.audio.stream import AudioStream
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -117,11 +116,11 @@ def _write(
     for frame in _with_flush(frames):
         if frame is not None:
             # An encoder that looks far ahead writes nothing for a while: what it takes in is progress as well.
-            fed = _share(frame, duration)
+            fed = _share(frame.pts, frame.time_base, duration)
             report((fed + written) / 2)
         for packet in encoder.encode(frame):
             wrote = True
-            written = _share(packet, duration)
+            written = _share(packet.pts, packet.time_base, duration)
             result.mux(packet)
             sound.write((packet.pts or 0) * packet.time_base)
             report((fed + written) / 2)
@@ -131,12 +130,11 @@ def _write(
     report(1.0)
 
 
-def _share(moment: VideoFrame | Packet[VideoStream], duration: float) -> float:
-    """How much of *duration* lies before it, 0 to 1."""
-    base = moment.time_base
+def _share(pts: int | None, base: Fraction | None, duration: float) -> float:
+    """How much of *duration* lies before that time, 0 to 1."""
     if duration <= 0 or base is None:
         return 1.0
-    return min(1.0, max(0.0, float((moment.pts or 0) * base) / duration))
+    return min(1.0, max(0.0, float((pts or 0) * base) / duration))
 
 
 def _with_flush(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame | None]:

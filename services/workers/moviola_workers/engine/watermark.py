@@ -7,7 +7,7 @@ from pathlib import Path
 from av.video.frame import VideoFrame
 from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 
-from moviola.planner import Overlay
+from moviola.plan import Overlay
 from moviola_workers import fonts
 from moviola_workers.engine.failures import refused
 
