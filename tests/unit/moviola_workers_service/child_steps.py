@@ -60,6 +60,7 @@ def death_signal():
 def describe(job, report):
     about = {
         "environment": dict(os.environ),
+        "environment_at_start": Path("/proc/self/environ").read_text(),
         "cwd": os.getcwd(),
         "umask": os.umask(0o077),
         "session": os.getsid(0),
@@ -145,6 +146,12 @@ def write_too_much(job, report):
 def make_a_link(job, report, target):
     path = job.scratch / "result.mp4"
     path.symlink_to(target)
+    return made(job, None, path=path)
+
+
+def make_a_pipe(job, report):
+    path = job.scratch / "result.mp4"
+    os.mkfifo(path)
     return made(job, None, path=path)
 
 

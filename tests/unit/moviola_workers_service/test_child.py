@@ -121,6 +121,16 @@ async def test_sandbox_is_in_force(child, tmp_path):
     assert about["death_signal"] == signal.SIGKILL
 
 
+async def test_child_never_had_the_environment_of_the_worker(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
+    child = await Child.start(PROGRAM, worker_settings(tmp_path))
+    try:
+        about = json.loads(await run(child, tmp_path, "describe"))
+    finally:
+        await child.end()
+    assert "SECRET" not in about["environment_at_start"]
+
+
 async def test_child_has_no_descriptor_of_the_workers(child, tmp_path):
     about = json.loads(await run(child, tmp_path, "describe"))
     # stdin, stdout, stderr, the channel, and the one that lists them

@@ -39,13 +39,19 @@ async def test_task_goes_from_its_message_to_a_stored_result(bench):
     assert bench.scratch() == []
 
 
-async def test_message_is_acknowledged_before_the_work_is_done(bench, tmp_path):
+async def test_message_is_acknowledged_once_the_task_is_claimed_and_before_it_is_done(bench, tmp_path):
+    decided_at_claim = []
+
+    async def look(type_name):
+        if type_name == "task.started":
+            decided_at_claim.extend(bench.bus.decided)
+
+    bench.bus.after = look
     command, _, until = await running(bench, tmp_path)
-    assert bench.of(command, *CHATTER) == ["task.started"]
-    bench.stopping.set()  # a message that was not acknowledged would go back now
+    assert (decided_at_claim, bench.bus.decided) == ([], ["ack"])
     until.touch()
     assert (await bench.end_of(command)).type == "task.succeeded"
-    assert await bench.bus.depth(task_queue("render")) == 0
+    assert bench.bus.decided == ["ack"]
 
 
 async def test_pass_in_the_middle_of_a_chain_stores_its_one_file(bench):
@@ -196,6 +202,7 @@ async def test_task_whose_claim_was_not_confirmed_goes_back_and_is_not_run(bench
     command = await bench.send(await bench.task("copy"))
     assert (await bench.end_of(command)).type == "task.succeeded"
     assert bench.bus.refused == ["task.started"]
+    assert bench.bus.decided == ["release", "ack"]
     assert len(await outputs(bench, command)) == 1
 
 
@@ -220,7 +227,7 @@ async def test_message_that_is_no_task_goes_to_the_dead_letters_and_others_run(b
 
 
 @pytest.mark.parametrize(
-    "wish", ["make_a_link {0}", "make_a_second_name {0}", "point_outside {0}", "name_it ../up.mp4"]
+    "wish", ["make_a_link {0}", "make_a_pipe", "make_a_second_name {0}", "point_outside {0}", "name_it ../up.mp4"]
 )
 async def test_child_cannot_publish_what_it_has_not_made(bench, tmp_path, wish):
     secret = tmp_path / "secret"

@@ -49,16 +49,46 @@ async def gone(pid: int) -> None:
 
 
 @dataclass
+class WatchedDelivery:
+    """A delivery that writes down what is decided about it."""
+
+    delivery: Delivery
+    decided: list[str]
+
+    @property
+    def envelope(self) -> Envelope:
+        return self.delivery.envelope
+
+    @property
+    def redelivered(self) -> bool:
+        return self.delivery.redelivered
+
+    async def ack(self) -> None:
+        self.decided.append("ack")
+        await self.delivery.ack()
+
+    async def reject(self) -> None:
+        self.decided.append("reject")
+        await self.delivery.reject()
+
+    async def release(self) -> None:
+        self.decided.append("release")
+        await self.delivery.release()
+
+
+@dataclass
 class FaultyBus:
     """A bus that refuses what it is told to; ``refused`` are the types of what it did.
 
-    ``after`` is called with the type of what was published before the publisher hears that it is.
+    ``after`` is called with the type of what was published before the publisher hears that it is. ``decided`` is what
+    became of the deliveries.
     """
 
     bus: MessageBus
     refuses: Callable[[str], bool] = lambda type_name: False
     refused: list[str] = field(default_factory=list)
     after: Callable[[str], Awaitable[None]] | None = None
+    decided: list[str] = field(default_factory=list)
 
     async def publish(self, postings: Sequence[Posting]) -> None:
         for posting in postings:
@@ -71,7 +101,7 @@ class FaultyBus:
                 await self.after(posting.envelope.type)
 
     async def take(self, queues: Sequence[str]) -> Delivery:
-        return await self.bus.take(queues)
+        return WatchedDelivery(await self.bus.take(queues), self.decided)
 
     def consume(self, queue: str, *, prefetch: int) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
         return self.bus.consume(queue, prefetch=prefetch)
