@@ -15,7 +15,7 @@ from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from moviola.planner import Edit
+from moviola.plan import Edit
 from moviola_workers.engine import colour, opening
 from moviola_workers.engine.ahead import ahead
 from moviola_workers.engine.failures import refused, translated
