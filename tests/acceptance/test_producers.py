@@ -96,7 +96,7 @@ async def test_the_same_message_twice_makes_one_video(
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ({"v": 1, "object": {"key": "originals/default/somebody/original"}}, "object.outside_incoming"),
+        ({"v": 1, "object": {"key": "originals/default/somebody/original"}}, "object.key_not_allowed"),
         ({"v": 1, "object": {"key": "incoming/default/absent.mp4"}}, "object.not_found"),
         ({"v": 1, "object": {"key": "incoming/default/absent.mp4"}, "recipe": "nonsuch"}, "recipe.unknown"),
         ({"v": 1, "object": {}}, "message.malformed"),
