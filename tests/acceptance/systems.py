@@ -18,7 +18,7 @@ READY_WITHIN = 60.0
 ObjectsOf = Callable[[str], Awaitable[list[str]]]
 """The keys of all objects that lie in the storage for the video of that id."""
 QUICK = {
-    "MOVIOLA_LEASE_SECONDS": "3",
+    "MOVIOLA_LEASE_SECONDS": "5",
     "MOVIOLA_HEARTBEAT_SECONDS": "0.5",
     "MOVIOLA_PROGRESS_SECONDS": "0.1",
     "MOVIOLA_SWEEP_SECONDS": "0.5",
@@ -44,8 +44,8 @@ class Deployment:
     url: str
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start(self, *names: str) -> None:
-        """Start those services, or all."""
+    def start(self, *names: str, **environment: str) -> None:
+        """Start those services, or all, with more in their environment."""
         for name in names or self.services:
             with (self.folder / f"{name}.log").open("ab") as log:
                 self.running[name] = subprocess.Popen(
@@ -53,7 +53,7 @@ class Deployment:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=self.folder,
-                    env={**os.environ, **QUICK, **self.environment},
+                    env={**os.environ, **QUICK, **self.environment, **environment},
                 )
 
     def kill(self, *names: str) -> None:
@@ -128,7 +128,9 @@ def objects_of(system: Deployment) -> ObjectsOf:
 
     async def local(video_id: str) -> list[str]:
         root = system.folder / "data" / "objects"
-        return [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and video_id in str(path)]
+        # os.walk passes over what is deleted while it looks.
+        files = [os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names]
+        return [os.path.relpath(path, root) for path in files if video_id in path]
 
     async def remote(video_id: str) -> list[str]:
         return [item.key for item in bucket(system.environment).objects.all() if video_id in item.key]

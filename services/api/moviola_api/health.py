@@ -8,7 +8,7 @@ from aiohttp import web
 from moviola.errors import MoviolaError
 from moviola_api.context import context_of
 from moviola_api.documents import Document
-from moviola_api.videos import json_response
+from moviola_api.presentation import json_response
 
 CHECK_SECONDS = 3.0
 

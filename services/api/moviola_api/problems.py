@@ -3,7 +3,6 @@
 ``code`` is stable, ``detail`` is for a person, ``errors`` has a JSON pointer (RFC 6901) to each bad field.
 """
 
-import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -170,18 +169,16 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
         response = _of_http_error(request, error)
-    except ClientGone:
+    except (ClientGone, ConnectionError):
+        # The adapters translate their own errors, so a broken connection here is the client's.
         log.info("client went away")
-        response = web.Response(status=HTTPStatus.BAD_REQUEST)
+        return web.Response(status=HTTPStatus.BAD_REQUEST)
     except MoviolaError as error:
         response = problem_response(request, error)
-    except asyncio.CancelledError:
-        raise
     except Exception as error:
         response = _internal(request, error)
     if answer_began(request):
         # A short body tells the client the truth; a problem document in the middle of a file would not.
         log.warning("answer was cut short")
         request.protocol.force_close()
-        return response
     return response

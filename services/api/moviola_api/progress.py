@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from moviola.messages import TaskProgress, TaskSucceeded, VideoEvent, VideoStateChanged
-from moviola.planner import PROBE_PASS, Edit, Pass, Plan
+from moviola.plan import PROBE_PASS, Edit, Pass, Plan
 from moviola.video import TERMINAL_RUN_STATES, Run, RunId, RunState, Task, TaskState
 
 MAX_RUNS = 1000

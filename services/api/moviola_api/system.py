@@ -6,13 +6,13 @@ from importlib.metadata import version
 from aiohttp import web
 
 from moviola.errors import Unavailable
-from moviola.planner import KINDS
+from moviola.plan import KINDS
 from moviola.settings import Settings, redacted
 from moviola.topology import DEAD, INGEST, ORCHESTRATOR, UNROUTED, task_queue
 from moviola.video import utc_now
 from moviola_api.context import Context, context_of
 from moviola_api.documents import Document
-from moviola_api.videos import json_response
+from moviola_api.presentation import json_response
 
 QUEUES = (INGEST, ORCHESTRATOR, *(task_queue(kind) for kind in KINDS), UNROUTED, DEAD)
 

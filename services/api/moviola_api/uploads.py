@@ -12,10 +12,10 @@ from moviola_api import intake, marks
 from moviola_api.arrival import Arrival, Form, digest_only
 from moviola_api.bodies import RequestBody, read_json
 from moviola_api.context import context_of, tenant_of
-from moviola_api.documents import video_document
 from moviola_api.idempotency import fingerprint, holder_of, idempotency_key, refuse_other, under_way
 from moviola_api.incoming import incoming_object
 from moviola_api.lookup import find, see
+from moviola_api.presentation import document_of
 from moviola_api.problems import UnsupportedMediaType
 from moviola_api.wishes import wishes_from_form, wishes_from_json
 
@@ -129,7 +129,7 @@ async def _answer(request: web.Request, video_id: VideoId) -> web.Response:
     async with context.store.snapshot() as transaction:
         sight = await see(transaction, await find(transaction, tenant_of(request), video_id))
     return web.Response(
-        text=video_document(sight, {}).model_dump_json(),
+        text=document_of(request, sight).model_dump_json(),
         status=intake.ACCEPTED,
         content_type="application/json",
         headers={"Location": f"/v1/videos/{video_id}"},

@@ -16,8 +16,9 @@ from moviola.video import TERMINAL_RUN_STATES, Status, Video, VideoState, utc_no
 from moviola_api.bodies import RequestBody, read_json
 from moviola_api.context import context_of, tenant_of
 from moviola_api.cursors import cursor_after, read_cursor
-from moviola_api.documents import HistoryDocument, HistoryList, PlanDocument, VideoDocument, VideoList, video_document
+from moviola_api.documents import HistoryDocument, HistoryList, PlanDocument, VideoList
 from moviola_api.lookup import Sight, find, see, sight_of, video_id_of
+from moviola_api.presentation import document_of, json_response
 from moviola_api.wishes import Metadata, Tags, Title, recipe_at, requested_recipe, without_repetition
 
 # Two clients who change one video at once: the second one's change is made anew on what the first one wrote.
@@ -55,22 +56,6 @@ def _validated(model: type[RequestBody] | type[BaseModel], value: object) -> Bas
     except ValidationError as error:
         errors = field_errors(error)
         raise InvalidInput(f"{errors[0].pointer}: {errors[0].message}", errors) from error
-
-
-def document_of(request: web.Request, sight: Sight) -> VideoDocument:
-    """The video's document with what this replica heard of its run."""
-    live = context_of(request).progress.of(sight.latest.id) if sight.latest is not None else {}
-    return video_document(sight, live)
-
-
-def json_response(document: BaseModel, *, status: int = 200) -> web.Response:
-    """*document* as JSON, which is true only now."""
-    return web.Response(
-        text=document.model_dump_json(),
-        status=status,
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
 
 
 async def list_videos(request: web.Request) -> web.Response:

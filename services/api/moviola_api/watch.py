@@ -7,9 +7,10 @@ from aiohttp import web
 from moviola.messages import TaskProgress, VideoStateChanged
 from moviola.video import STATUS_OF_RUN_STATE, HistoryEntry, RunState, Status, VideoId
 from moviola_api.context import context_of, tenant_of
-from moviola_api.documents import Document, video_document
+from moviola_api.documents import Document
 from moviola_api.event_stream import EventStream
 from moviola_api.lookup import Sight, find, see
+from moviola_api.presentation import video_document
 from moviola_api.progress import overall
 
 REMEMBERED_VIDEOS = 100

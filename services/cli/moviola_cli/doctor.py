@@ -1,5 +1,6 @@
 """`moviola doctor`: what is installed, reachable and missing, and for each trouble the next command to type."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,12 +29,20 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> int:
     """Say what is installed, reachable and missing; the status is 1 where something needed is missing."""
+    from moviola.telemetry import configure_logging
     from moviola_cli.effective_settings import effective_settings
     from moviola_cli.examination import examine
     from moviola_cli.interrupts import run_interruptible
 
     settings = effective_settings({"data_dir": data_dir}).settings
-    findings = [*_installed(), *run_interruptible(examine(settings, url))]
+    configure_logging(settings, "doctor")
+    # What a driver has to say of a server that is away is in the finding; its log would only hide that.
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        findings = [*_installed(), *run_interruptible(examine(settings, url))]
+    finally:
+        logging.disable(before)
     _print_json(findings) if as_json else _print_lines(findings)
     return Outcome.FAILED if any(one.verdict == "missing" for one in findings) else Outcome.DONE
 

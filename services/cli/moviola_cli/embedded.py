@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from moviola_orchestrator.serve import run_orchestrator
-from moviola_workers.serve import run_worker
-
 from moviola.infrastructure import Infrastructure
-from moviola.planner import KINDS
+from moviola.plan import KINDS
 from moviola.settings import Settings, scheme
 from moviola_api.serve import run_api
+from moviola_orchestrator.serve import run_orchestrator
+from moviola_workers.serve import run_worker
 
 
 async def run_embedded(

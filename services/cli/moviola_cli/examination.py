@@ -100,7 +100,7 @@ async def _part(part: Part, settings: Settings) -> Finding:
         async with asyncio.timeout(_CHECK_SECONDS), open_infrastructure(settings, parts=[part]) as parts:
             await _CHECKS[part](parts)
     except (MoviolaError, ValueError, OSError) as error:
-        reason = str(error) or f"no answer within {_CHECK_SECONDS:g} s"
+        reason = str(error) or f"it does not answer within {_CHECK_SECONDS:g} s"
         verdict: Verdict = "warn" if part == "cache" else "missing"
         return Finding(name, verdict, f"{redacted(url)}: {reason}", _advice(part, variable))
     return Finding(name, "ok", f"{redacted(url)} answers")

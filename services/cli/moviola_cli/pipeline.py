@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from moviola import object_keys
 from moviola.infrastructure import Infrastructure, open_infrastructure
 from moviola.messages import Message, TaskProgress, TaskSucceeded
-from moviola.planner import POSTER, PROBE_PASS, RESULT, Edit, Plan
+from moviola.plan import POSTER, PROBE_PASS, RESULT, Edit, Plan
 from moviola.ports.message_bus import Envelope, MessageBus
 from moviola.settings import Settings
 from moviola.telemetry import configure_logging

@@ -4,6 +4,7 @@ its own, since an encode can't be cancelled inside a thread."""
 import asyncio
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +19,11 @@ async def offered_sample(directory: Path) -> AsyncIterator[Path]:
     if path.exists():
         yield path
         return
-    maker = await asyncio.create_subprocess_exec(sys.executable, "-m", "moviola_cli.sample", str(path))
+    maker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "moviola_cli.sample", str(path)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+    )
     try:
         yield path
     finally:
@@ -39,7 +44,14 @@ def make(path: Path, *, seconds: float = 10.0) -> None:
         half.unlink(missing_ok=True)
 
 
+def _leave_with_parent() -> None:
+    """A parent that was killed closes our standard input, and has no more use for a sample."""
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     # Nobody waits for it, while somebody may already be processing.
     os.nice(10)
     make(Path(sys.argv[1]))

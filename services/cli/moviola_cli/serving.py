@@ -87,9 +87,8 @@ def worker(
     ] = None,
 ) -> None:
     """Run a worker alone, for all steps or some."""
+    from moviola.plan import KINDS
     from moviola_workers.serve import serve
-
-    from moviola.planner import KINDS
 
     wanted = list(dict.fromkeys(name.strip() for name in steps.split(","))) if steps is not None else list(KINDS)
     kinds = [kind for kind in KINDS if kind in wanted]
@@ -157,9 +156,11 @@ def _print_settings(effective: "EffectiveSettings") -> None:
 
 
 def _print_invitation(address: str, sample: Path) -> None:
-    command = _own_name()
+    from moviola.client import DEFAULT_URL
+
+    elsewhere = "" if address == DEFAULT_URL else f" --url {address}"
     typer.echo(f"\nOpen {address}")
-    typer.echo(f"Try a clip: {command} submit {sample} --wait --url {address}")
+    typer.echo(f"Try a clip: {_own_name()} submit {sample} --wait{elsewhere}")
     typer.echo(f"        or: curl -F file=@{sample} {address}/v1/videos")
     typer.echo("Ctrl-C stops it.")
     sys.stdout.flush()

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from moviola import object_keys
 from moviola.messages import TaskCanceled, TaskFailed, TaskReleased, TaskSucceeded
-from moviola.planner import PROBE_PASS, Pass
+from moviola.plan import PROBE_PASS, Pass
 from moviola.video import TERMINAL_TASK_STATES, Failure, Run, Task, TaskState
 from moviola_orchestrator.decision import Policy
 from moviola_orchestrator.draft import Draft

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from moviola import object_keys
 from moviola.messages import COMMANDS, ObjectRef, TaskCommand
-from moviola.planner import ORIGINAL, PROBE_PASS, Edit, Overlay, Pass
+from moviola.plan import ORIGINAL, PROBE_PASS, Edit, Overlay, Pass
 from moviola.video import Run, Task, Video
 
 

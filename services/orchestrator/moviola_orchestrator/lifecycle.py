@@ -11,7 +11,7 @@ from typing import Literal
 
 from transitions import Machine
 
-from moviola.planner import Kind
+from moviola.plan import Kind
 from moviola.video import RunState, TaskState
 
 RunTrigger = Literal[Kind, "finish", "fail", "cancel", "stopped"]

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from moviola.errors import InvalidRecipe
 from moviola.messages import VideoCanceled, VideoFailed, VideoReady
-from moviola.planner import ORIGINAL, PROBE_PASS, Pass, Plan, compile_plan
+from moviola.plan import ORIGINAL, PROBE_PASS, Pass, Plan
+from moviola.planner import compile_plan
 from moviola.probe import Probe
 from moviola.recipe import Recipe
 from moviola.video import (

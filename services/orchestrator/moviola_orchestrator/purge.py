@@ -9,7 +9,7 @@ from moviola import object_keys
 from moviola.messages import VideoDeleted
 from moviola.ports.message_bus import post
 from moviola.ports.object_storage import ObjectStorage
-from moviola.video import TERMINAL_RUN_STATES, Run, Video
+from moviola.video import TERMINAL_RUN_STATES, Run, RunState, Video
 from moviola_orchestrator.happenings import DeleteRequested
 from moviola_orchestrator.ledger import Ledger
 
@@ -24,7 +24,7 @@ async def purge(video: Video, ledger: Ledger, storage: ObjectStorage) -> bool:
     async with ledger.store.snapshot() as view:
         runs = await view.runs.of_video(video.id)
     for run in runs:
-        if run.state not in TERMINAL_RUN_STATES:
+        if run.state not in TERMINAL_RUN_STATES and run.state is not RunState.CANCELING:
             await ledger.decide(run.id, DeleteRequested())
     if await _at_work(runs, ledger, ledger.clock()):
         return False

@@ -243,6 +243,7 @@ const showResult = (element, video) => {
     player.dataset.sha256 = result.sha256;
     player.src = result.url;
     if (poster) player.poster = poster.url;
+    player.preload = poster ? "none" : "metadata";
   }
   const download = $(".download", element);
   download.hidden = !result;

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from moviola.errors import TaskFailure
-from moviola.planner import Kind
+from moviola.plan import Kind
 from moviola_workers.dialogue import MAX_MESSAGE, OUT_OF_MEMORY_STATUS, Failed, Made, Moved, Ready, Said
 from moviola_workers.job import Job, JobResult, Report
 from moviola_workers.sandbox import Bounds, confine, limit_file_size

@@ -11,7 +11,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,19 +49,31 @@ class Confined:
     unavailable: Mapping[str, str]
 
 
-def confine(bounds: Bounds) -> Confined:
-    """Confine this process, which must have one thread only; ``NotConfined`` where a required part can't be had."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the sandbox; a child without a required one must not run."""
+
+    name: str
+    required: bool
+    apply: Callable[[Bounds], None]
+
+
+def confine(bounds: Bounds, parts: Sequence[Part] | None = None) -> Confined:
+    """Confine this process, which must have one thread only; ``NotConfined`` where a required part can't be had.
+
+    *parts* are tried in their order; without them, all of ``PARTS``.
+    """
     in_force: list[str] = []
     unavailable: dict[str, str] = {}
-    for name, required, apply in _PARTS:
+    for part in PARTS if parts is None else parts:
         try:
-            apply(bounds)
+            part.apply(bounds)
         except (OSError, ValueError, AttributeError) as error:
-            if required:
-                raise NotConfined(f"The sandbox's {name} can't be had: {error}") from error
-            unavailable[name] = str(error)
+            if part.required:
+                raise NotConfined(f"The sandbox's {part.name} can't be had: {error}") from error
+            unavailable[part.name] = str(error)
         else:
-            in_force.append(name)
+            in_force.append(part.name)
     if os.getppid() != bounds.parent:
         raise NotConfined("The worker died before its child could tie itself to it.")
     return Confined(tuple(in_force), unavailable)
@@ -177,18 +189,18 @@ def _first_to_go(bounds: Bounds) -> None:
 
 _LINUX = sys.platform == "linux"
 # In this order: leaving the network needs privileges that are then dropped, and both clear the death signal.
-_PARTS: tuple[tuple[str, bool, Callable[[Bounds], None]], ...] = (
-    ("empty environment", True, _empty_environment),
-    ("private files", True, _private_files),
-    ("low priority", False, _low_priority),
-    ("first to go when memory is short", False, _first_to_go),
-    ("no network", False, _no_network),
-    ("no capabilities", False, _no_capabilities),
-    ("no new privileges", _LINUX, _no_new_privileges),
-    ("death with the worker", _LINUX, _dies_with_parent),
-    ("thread limit", False, _few_threads),
-    ("open files limit", True, _open_files),
-    ("no core dump", True, _no_core),
-    ("processor limit", True, _processor),
-    ("memory limit", _LINUX, _memory),
+PARTS: tuple[Part, ...] = (
+    Part("empty environment", True, _empty_environment),
+    Part("private files", True, _private_files),
+    Part("low priority", False, _low_priority),
+    Part("first to go when memory is short", False, _first_to_go),
+    Part("no network", False, _no_network),
+    Part("no capabilities", False, _no_capabilities),
+    Part("no new privileges", _LINUX, _no_new_privileges),
+    Part("death with the worker", _LINUX, _dies_with_parent),
+    Part("thread limit", False, _few_threads),
+    Part("open files limit", True, _open_files),
+    Part("no core dump", True, _no_core),
+    Part("processor limit", True, _processor),
+    Part("memory limit", _LINUX, _memory),
 )

@@ -10,13 +10,16 @@ import contextlib
 import fcntl
 import os
 import shutil
-import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from moviola.errors import TaskFailure
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +54,40 @@ async def open_room(own: Path, nonce: str) -> AsyncIterator[TaskRoom]:
             raise TaskFailure("storage.no_space", message, permanent=False) from error
         yield room
     finally:
-        await asyncio.to_thread(remove_tree, place)
+        await asyncio.to_thread(_remove_or_tell, place)
 
 
 def remove_tree(place: Path) -> None:
     """Remove *place* and all below it, also what a child has made unreadable; links are not followed."""
-    shutil.rmtree(place, onerror=_open_and_remove)
+    if not os.path.lexists(place):
+        return
+    try:
+        shutil.rmtree(place)
+    except PermissionError:
+        _open_up(place)
+        shutil.rmtree(place)
+
+
+def _open_up(place: Path) -> None:
+    place.chmod(0o700)
+    for directory, names, _ in os.walk(place):
+        # Before the walk goes down into them.
+        for path in (Path(directory, name) for name in names):
+            if not path.is_symlink():
+                path.chmod(0o700)
+
+
+def _remove_or_tell(place: Path) -> None:
+    # What is left is removed with the worker's own directory, or by the next worker; the task is over all the same.
+    try:
+        remove_tree(place)
+    except OSError as error:
+        log.error("a scratch directory can't be removed", place=str(place), error=str(error))  # noqa: TRY400  # the sentence says it all
 
 
 def _make(room: TaskRoom) -> None:
     for directory in (room.inputs, room.work):
         directory.mkdir(mode=0o700, parents=True)
-
-
-def _open_and_remove(function: object, path: str, error: object) -> None:
-    if not os.path.lexists(path):
-        return
-    for directory in (os.path.dirname(path), path):
-        if stat.S_ISDIR(os.lstat(directory).st_mode):
-            os.chmod(directory, 0o700)
-    if stat.S_ISDIR(os.lstat(path).st_mode):
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)
 
 
 @contextmanager
@@ -90,14 +104,14 @@ def _own_directory(root: Path, worker: str) -> Iterator[Path]:
         yield own
     finally:
         with _locked(root / ".lock"), held:
-            remove_tree(own)
+            _remove_or_tell(own)
 
 
 def _remove_what_dead_workers_left(root: Path, own: Path) -> None:
     for other in root.iterdir():
         if other.is_dir() and other != own:
             with contextlib.suppress(BlockingIOError), _locked(other / ".lock", wait=False):
-                remove_tree(other)
+                _remove_or_tell(other)
 
 
 @contextmanager

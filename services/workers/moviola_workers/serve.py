@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import structlog
 
 from moviola.infrastructure import open_infrastructure
-from moviola.planner import Kind
+from moviola.plan import Kind
 from moviola.ports.message_bus import MessageBus
 from moviola.ports.object_storage import ObjectStorage
 from moviola.settings import Settings
@@ -31,8 +31,7 @@ async def serve(settings: Settings, kinds: Sequence[Kind]) -> None:
     """The worker service: runs until SIGTERM or SIGINT, then drains; a second signal exits at once."""
     configure_logging(settings, "worker")
     stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _stop, stopping, number)
+    stop_on_signals(stopping)
     async with open_infrastructure(settings, parts=("bus", "storage")) as infrastructure:
         await run_worker(infrastructure.bus, infrastructure.storage, settings, kinds=kinds, stopping=stopping)
 
@@ -67,6 +66,12 @@ def worker_name() -> str:
     """A name for this run of a worker: where it runs, and a part that no other run has."""
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
     return f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+def stop_on_signals(stopping: asyncio.Event) -> None:
+    """Set *stopping* at the first SIGTERM or SIGINT; exit at once, with 143 or 130, at the second."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _stop, stopping, number)
 
 
 def _stop(stopping: asyncio.Event, number: signal.Signals) -> None:

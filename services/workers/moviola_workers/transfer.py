@@ -138,8 +138,8 @@ def _checked(command: TaskCommand, result: JobResult, scratch: Path) -> list[int
 
 
 def _size_of(made: MadeFile, scratch: Path) -> int:
-    inside = made.path.resolve().is_relative_to(scratch) and not made.path.is_symlink() and made.path.exists()
-    status = made.path.lstat() if inside else None
+    there = made.path.exists() and made.path.resolve().is_relative_to(scratch)
+    status = made.path.lstat() if there else None
     # A second name for the file would be one outside of the scratch directory: a file that the child did not make.
     own = status is not None and stat.S_ISREG(status.st_mode) and status.st_nlink == 1
     if status is None or not own or not _NAME.fullmatch(made.name) or not _CONTENT_TYPE.fullmatch(made.content_type):

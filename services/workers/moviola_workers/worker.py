@@ -14,7 +14,7 @@ import structlog
 from moviola import __version__
 from moviola.errors import BusUnavailable, MalformedMessage
 from moviola.messages import TaskCommand, WorkerAlive
-from moviola.planner import Kind
+from moviola.plan import Kind
 from moviola.ports.message_bus import Delivery, MessageBus
 from moviola.telemetry import about
 from moviola.topology import task_queue

@@ -3,13 +3,17 @@
 import asyncio
 import hashlib
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from email import message_from_bytes
 from email.message import Message
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
+from moviola.errors import StorageUnavailable
 from moviola.video import new_id
 from tests.unit.moviola_api.conftest import CLIP, Api
 
@@ -167,6 +171,24 @@ async def test_an_object_that_is_missing_is_not_found_rather_than_half_sent(api:
     assert (await api.get(result, status=404))["code"] == "file.not_found"
 
 
+async def test_a_storage_that_breaks_in_the_middle_cuts_the_answer_short(
+    api: Api, result: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @asynccontextmanager
+    async def breaking(*_: object, **__: object) -> AsyncIterator[AsyncIterator[bytes]]:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield RESULT[:1000]
+            raise StorageUnavailable("It went away.")
+
+        yield chunks()
+
+    monkeypatch.setattr(type(api.parts.storage), "read", breaking)
+    async with api.http.get(result) as answer:
+        assert answer.status == 200
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.read()
+
+
 async def test_an_original_that_was_replaced_is_not_served_as_the_one_that_was_sent(api: Api) -> None:
     video = await api.upload()
     key = (await api.keys("originals/"))[0]
@@ -189,16 +211,21 @@ async def test_an_html_page_that_was_uploaded_is_never_shown_as_one(api: Api) ->
 
 
 async def test_a_player_that_leaves_in_the_middle_leaves_no_traceback(
-    api: Api, result: str, caplog: pytest.LogCaptureFixture
+    api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
+    # More than the buffers of both sockets hold.
+    video = await api.upload()
+    await api.make_ready(video["id"], {"result.mp4": bytes(30_000_000)})
     address = urlsplit(api.url)
+    request = f"GET /v1/videos/{video['id']}/files/result.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with caplog.at_level(logging.WARNING), capture_logs() as told:
         for _ in range(3):
             reader, writer = await asyncio.open_connection(address.hostname, address.port)
-            writer.write(f"GET {result} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            writer.write(request.encode())
             await reader.readexactly(1000)
             writer.transport.abort()
         await api.stop()
 
     assert caplog.records == []
     assert [entry for entry in told if entry["log_level"] in ("warning", "error")] == []
+    assert len([entry for entry in told if entry["event"] == "client went away"]) == 3

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from moviola.errors import Refused
 from moviola.infrastructure import open_infrastructure
@@ -25,6 +26,18 @@ async def test_a_port_that_is_taken_is_an_error_of_the_start(api: Api, tmp_path:
 
     with pytest.raises(OSError, match="address already in use"):
         await run_api(api.parts, settings, stopping=asyncio.Event())
+
+
+async def test_a_listener_that_left_before_the_stop_leaves_no_traceback(api: Api) -> None:
+    video = await api.upload()
+    with capture_logs() as told:
+        for path in ("/v1/events", f"/v1/videos/{video['id']}/events"):
+            async with api.http.get(path) as answer:
+                await answer.content.readline()
+                answer.close()
+        await api.stop()
+
+    assert [entry for entry in told if entry["log_level"] in ("warning", "error")] == []
 
 
 async def test_stopping_ends_event_streams_and_lets_downloads_finish(api: Api) -> None:

@@ -89,3 +89,21 @@ def test_a_database_without_its_schema_says_migrate(capsys: pytest.CaptureFixtur
     assert main(["migrate"]) == 0
     assert "has this version's schema" in capsys.readouterr().out
     assert examined(capsys)[1]["database"]["verdict"] == "ok"
+
+
+def test_a_broker_that_is_away_is_missing_and_its_driver_is_not_heard(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    monkeypatch.setenv("MOVIOLA_BUS_URL", f"amqp://user:hidden@127.0.0.1:{port}/")
+    monkeypatch.setattr("moviola_cli.examination._CHECK_SECONDS", 0.5)
+
+    assert main(["doctor"]) == 1
+
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert f"missing bus          amqp://127.0.0.1:{port}/: " in told.out
+    assert "→ start the server, or correct MOVIOLA_BUS_URL" in told.out
+    assert "hidden" not in told.out

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import av
 import pytest
-from moviola_workers.engine.sample import make_sample
 
 from moviola_cli.main import main
+from moviola_workers.engine.sample import make_sample
 
 MOVIOLA = Path(sys.executable).parent / "moviola"
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from moviola import object_keys
 from moviola.messages import CancelTasks, Message, TaskEvent, TaskFailed, TaskStarted, TaskSucceeded, VideoStateChanged
-from moviola.planner import POSTER, RESULT
+from moviola.plan import POSTER, RESULT
 from moviola.probe import Probe, VideoStream
 from moviola.recipe import SHOWCASE, Recipe
 from moviola.video import (

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from moviola.errors import BusUnavailable, StoreUnavailable
+from moviola.errors import BusUnavailable, StaleVersion, StoreUnavailable
 from moviola.messages import (
     Message,
     TaskCommand,
@@ -20,7 +20,7 @@ from moviola.messages import (
     VideoUploaded,
     WorkerAlive,
 )
-from moviola.planner import KINDS, Kind
+from moviola.plan import KINDS, Kind
 from moviola.ports.message_bus import Delivery, Envelope, MessageBus, Posting, post
 from moviola.ports.object_storage import ObjectStorage
 from moviola.ports.video_store import Transaction, VideoStore
@@ -74,24 +74,29 @@ def result(command: TaskCommand, *, worker: str = "w1", nonce: str = "n1") -> Ta
 
 
 class FaultyStore:
-    """The real store, but some transactions fail: before they begin, or after they were committed."""
+    """The real store, but some transactions fail: before they begin, as stale, or after they were committed."""
 
     def __init__(self, store: VideoStore) -> None:
         self._store = store
         self.faults: list[str] = []
+        self.is_away = False
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         fault = self.faults.pop(0) if self.faults else None
-        if fault == "before":
+        if fault == "before" or self.is_away:
             raise StoreUnavailable("The database is away.")
         async with self._store.transaction() as transaction:
             yield transaction
+            if fault == "stale":
+                raise StaleVersion("Somebody else wrote first.")
         if fault == "after":
             raise StoreUnavailable("The connection was lost at the commit.")
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Transaction]:
+        if self.is_away:
+            raise StoreUnavailable("The database is away.")
         async with self._store.snapshot() as view:
             yield view
 
@@ -105,7 +110,7 @@ class FaultyStore:
         await self._store.check()
 
     def connected_since(self) -> datetime | None:
-        return None if "away" in self.faults else self._store.connected_since()
+        return None if self.is_away else self._store.connected_since()
 
 
 class FaultyBus:

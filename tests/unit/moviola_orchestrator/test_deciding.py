@@ -29,6 +29,7 @@ from moviola_orchestrator.happenings import (
     LeaseExpired,
     Restarted,
     Unclaimed,
+    WorkerWord,
 )
 from tests.unit.moviola_orchestrator.scene import Scene, facts, uploaded_video
 
@@ -167,7 +168,7 @@ def test_the_result_of_a_second_worker_is_refused() -> None:
 def test_a_word_about_an_earlier_attempt_is_refused(kind: type) -> None:
     one = Scene()
     one.starts("probe")
-    word = one.word(kind, "probe", progress=0.5, probe=facts())
+    word: WorkerWord = one.word(kind, "probe", progress=0.5, probe=facts())
     one.later(31)
     one.happens(LeaseExpired(one.task("probe").id))
     one.starts("probe", worker="w2", nonce="n2")

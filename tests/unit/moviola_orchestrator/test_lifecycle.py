@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from moviola.planner import KINDS
+from moviola.plan import KINDS
 from moviola.video import TERMINAL_RUN_STATES, TERMINAL_TASK_STATES, RunState, TaskState
 from moviola_orchestrator.lifecycle import (
     RUN_MOVES,

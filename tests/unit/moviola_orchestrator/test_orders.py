@@ -11,7 +11,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from moviola.messages import (
     TaskCanceled,
-    TaskEvent,
     TaskFailed,
     TaskReleased,
     TaskStarted,
@@ -23,7 +22,7 @@ from moviola.messages import (
 from moviola.recipe import Recipe, Resize, Thumbnails, Trim
 from moviola.video import TERMINAL_RUN_STATES, TERMINAL_TASK_STATES, Task, TaskState
 from moviola_orchestrator.decision import Policy
-from moviola_orchestrator.happenings import CancelRequested, LeaseExpired, Restarted, Unclaimed
+from moviola_orchestrator.happenings import CancelRequested, LeaseExpired, Restarted, Unclaimed, WorkerWord
 from tests.unit.moviola_orchestrator.scene import Scene, facts, outputs_for, uploaded_video
 
 ENDS = (VideoReady, VideoFailed, VideoCanceled)
@@ -43,7 +42,7 @@ class AnyOrder(RuleBasedStateMachine):
         recipe = Recipe(steps=(Trim(end=5), Resize(height=360), Thumbnails(), Thumbnails(at=1)))
         self.scene = Scene(uploaded_video(recipe), Policy(fusion=False, retry_tries=4))
         self.commands: list[Command] = []
-        self.words: list[TaskEvent] = []
+        self.words: list[WorkerWord] = []
         self.owners: dict[tuple[str, int], str] = {}
         self.workers = 0
         self.done: set[str] = set()

@@ -101,6 +101,17 @@ async def test_a_commit_whose_outcome_is_unknown_takes_effect_once(stage: Stage)
     assert states == ["uploaded", "probing", "rendering"]
 
 
+async def test_an_event_is_decided_anew_when_somebody_else_wrote_first(stage: Stage) -> None:
+    video = await stage.upload()
+    await stage.quiet()
+    command = await stage.command("probe")
+    await stage.bus.publish([post(word(TaskStarted, command))])
+    stage.store.faults = ["stale", "stale"]
+    await stage.reactions.handle(await stage.bus.take([ORCHESTRATOR]), stage.stopping)
+    assert await stage.dead() == 0
+    assert [entry.state for entry in await stage.history_of(video)].count("running") == 1
+
+
 async def test_an_event_is_undecided_when_the_process_stops_while_the_database_is_away(stage: Stage) -> None:
     video = await stage.upload(doorbell=False)
     await stage.bus.publish([post(VideoUploaded(video_id=video.id, tenant=video.tenant))])
@@ -124,7 +135,7 @@ async def test_a_message_that_cant_be_read_goes_to_the_dead_letters(stage: Stage
 
 
 async def test_a_message_that_is_none_of_ours_goes_to_the_dead_letters(stage: Stage) -> None:
-    posting = post(VideoReady(video_id="v", tenant="default", run_id="r", files=()))  # type: ignore[arg-type]  # NewTypes
+    posting = post(VideoReady(video_id="v", tenant="default", run_id="r", files=()))
     await stage.bus.publish([Posting(Address(EVENTS, "task.started"), posting.envelope)])
     await stage.quiet()
     assert await stage.dead() == 1
@@ -198,7 +209,7 @@ async def test_a_cancel_that_comes_before_the_run_cancels_it(stage: Stage) -> No
 
 
 async def test_a_cancel_of_a_video_that_nobody_has_changes_nothing(stage: Stage) -> None:
-    await stage.says(VideoCancelRequested(video_id="nobody", tenant="default"))  # type: ignore[arg-type]  # NewTypes
+    await stage.says(VideoCancelRequested(video_id="nobody", tenant="default"))
     assert await stage.dead() == 0
 
 

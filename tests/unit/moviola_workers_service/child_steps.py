@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from moviola.errors import TaskFailure
-from moviola.planner import KINDS
+from moviola.plan import KINDS
 from moviola.probe import Probe, VideoStream
 from moviola_workers.job import JobResult, MadeFile
 
@@ -51,9 +51,16 @@ def copy(job, report):
     return made(job, b"made of: " + job.source.read_bytes())
 
 
+def death_signal():
+    number = ctypes.c_int()
+    ctypes.CDLL(None).prctl(2, ctypes.byref(number))  # PR_GET_PDEATHSIG
+    return number.value
+
+
 def describe(job, report):
     about = {
         "environment": dict(os.environ),
+        "environment_at_start": Path("/proc/self/environ").read_text(),
         "cwd": os.getcwd(),
         "umask": os.umask(0o077),
         "session": os.getsid(0),
@@ -65,6 +72,7 @@ def describe(job, report):
         "files": resource.getrlimit(resource.RLIMIT_NOFILE),
         "file_size": resource.getrlimit(resource.RLIMIT_FSIZE),
         "no_new_privileges": "NoNewPrivs:\t1" in Path("/proc/self/status").read_text(),
+        "death_signal": death_signal(),
         "descriptors": sorted(os.listdir("/proc/self/fd")),
         "steps": sys.modules[__name__].__file__,
     }
@@ -84,7 +92,7 @@ def refuse(job, report):
 
 
 def raise_a_bug(job, report):
-    print("\x1b[31mwhat went before")
+    sys.stdout.write("\x1b[31mwhat went before\n")
     raise ZeroDivisionError("a bug in a step")
 
 
@@ -138,6 +146,12 @@ def write_too_much(job, report):
 def make_a_link(job, report, target):
     path = job.scratch / "result.mp4"
     path.symlink_to(target)
+    return made(job, None, path=path)
+
+
+def make_a_pipe(job, report):
+    path = job.scratch / "result.mp4"
+    os.mkfifo(path)
     return made(job, None, path=path)
 
 

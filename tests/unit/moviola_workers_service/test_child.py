@@ -12,7 +12,7 @@ import pytest
 
 from moviola.errors import TaskFailure
 from moviola.messages import Limits
-from moviola.planner import Edit
+from moviola.plan import Edit
 from moviola_workers.child_process import Child, ChildCrashed, ChildProgram
 from moviola_workers.job import Job
 from tests.unit.moviola_workers_service.workbench import HERE, PROGRAM, gone, worker_settings
@@ -118,6 +118,17 @@ async def test_sandbox_is_in_force(child, tmp_path):
     assert about["files"][1] <= 256
     assert about["file_size"] == [12345678, 12345678]
     assert about["no_new_privileges"]
+    assert about["death_signal"] == signal.SIGKILL
+
+
+async def test_child_never_had_the_environment_of_the_worker(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
+    child = await Child.start(PROGRAM, worker_settings(tmp_path))
+    try:
+        about = json.loads(await run(child, tmp_path, "describe"))
+    finally:
+        await child.end()
+    assert "SECRET" not in about["environment_at_start"]
 
 
 async def test_child_has_no_descriptor_of_the_workers(child, tmp_path):

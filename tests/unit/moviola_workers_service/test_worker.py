@@ -14,17 +14,9 @@ from moviola.messages import CancelTasks, Limits, TaskHeartbeat, TaskProgress
 from moviola.ports.message_bus import Envelope, Posting, post
 from moviola.topology import DEAD, TASKS, Address, task_queue
 from moviola.video import utc_now
-from tests.unit.moviola_workers_service.workbench import open_bench, open_worker
+from tests.unit.moviola_workers_service.workbench import appears, open_bench, open_worker
 
 CHATTER = ("task.progress", "task.heartbeat")
-
-
-async def appears(path):
-    """The content of *path* once another process has written it; processes have no event to wait for."""
-    async with asyncio.timeout(10):
-        while not (path.exists() and path.read_text()):
-            await asyncio.sleep(0.01)
-    return path.read_text()
 
 
 async def running(bench, tmp_path, **details):
@@ -47,13 +39,19 @@ async def test_task_goes_from_its_message_to_a_stored_result(bench):
     assert bench.scratch() == []
 
 
-async def test_message_is_acknowledged_before_the_work_is_done(bench, tmp_path):
+async def test_message_is_acknowledged_once_the_task_is_claimed_and_before_it_is_done(bench, tmp_path):
+    decided_at_claim = []
+
+    async def look(type_name):
+        if type_name == "task.started":
+            decided_at_claim.extend(bench.bus.decided)
+
+    bench.bus.after = look
     command, _, until = await running(bench, tmp_path)
-    assert bench.of(command, *CHATTER) == ["task.started"]
-    bench.stopping.set()  # a message that was not acknowledged would go back now
+    assert (decided_at_claim, bench.bus.decided) == ([], ["ack"])
     until.touch()
     assert (await bench.end_of(command)).type == "task.succeeded"
-    assert await bench.bus.depth(task_queue("render")) == 0
+    assert bench.bus.decided == ["ack"]
 
 
 async def test_pass_in_the_middle_of_a_chain_stores_its_one_file(bench):
@@ -178,14 +176,17 @@ async def test_cancel_spares_the_nonce_that_it_excepts(bench, tmp_path):
 
 
 async def test_cancel_that_answers_the_claim_is_not_missed(bench):
-    async def answer():
-        started = await bench.hear(lambda message: message.type == "task.started")
-        await bench.bus.publish([post(CancelTasks(task_ids=(started.task_id,), except_nonce="the owner's"))])
+    command = await bench.task("hang")
 
-    answering = asyncio.create_task(answer())
-    command = await bench.send(await bench.task("hang"))
-    assert (await bench.end_of(command)).type == "task.canceled"
-    await answering
+    async def answer(type_name):
+        """Tell the worker, before it hears that its claim was confirmed, that somebody else has the task."""
+        if type_name == "task.started":
+            await bench.bus.bus.publish([post(CancelTasks(task_ids=(command.task_id,), except_nonce="the owner's"))])
+            for _ in range(10):
+                await asyncio.sleep(0)  # so that the hint is heard first
+
+    bench.bus.after = answer
+    assert (await bench.end_of(await bench.send(command))).type == "task.canceled"
 
 
 async def test_end_is_told_until_the_bus_confirms_it(bench):
@@ -201,6 +202,7 @@ async def test_task_whose_claim_was_not_confirmed_goes_back_and_is_not_run(bench
     command = await bench.send(await bench.task("copy"))
     assert (await bench.end_of(command)).type == "task.succeeded"
     assert bench.bus.refused == ["task.started"]
+    assert bench.bus.decided == ["release", "ack"]
     assert len(await outputs(bench, command)) == 1
 
 
@@ -225,7 +227,7 @@ async def test_message_that_is_no_task_goes_to_the_dead_letters_and_others_run(b
 
 
 @pytest.mark.parametrize(
-    "wish", ["make_a_link {0}", "make_a_second_name {0}", "point_outside {0}", "name_it ../up.mp4"]
+    "wish", ["make_a_link {0}", "make_a_pipe", "make_a_second_name {0}", "point_outside {0}", "name_it ../up.mp4"]
 )
 async def test_child_cannot_publish_what_it_has_not_made(bench, tmp_path, wish):
     secret = tmp_path / "secret"

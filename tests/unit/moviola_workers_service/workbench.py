@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,8 +11,8 @@ from pathlib import Path
 from moviola.adapters.message_bus.in_process import open_in_process
 from moviola.adapters.object_storage.local_files import open_local_files
 from moviola.errors import BusUnavailable
-from moviola.messages import COMMANDS, Limits, Message, ObjectRef, TaskCommand, TaskEvent, WorkerAlive
-from moviola.planner import Edit, Kind, ReadFacts
+from moviola.messages import COMMANDS, Message, ObjectRef, TaskCommand, TaskEvent, WorkerAlive
+from moviola.plan import Edit, Kind, ReadFacts
 from moviola.ports.message_bus import Delivery, Envelope, MessageBus, Posting, post
 from moviola.ports.object_storage import ObjectStorage
 from moviola.settings import Settings
@@ -49,12 +49,46 @@ async def gone(pid: int) -> None:
 
 
 @dataclass
+class WatchedDelivery:
+    """A delivery that writes down what is decided about it."""
+
+    delivery: Delivery
+    decided: list[str]
+
+    @property
+    def envelope(self) -> Envelope:
+        return self.delivery.envelope
+
+    @property
+    def redelivered(self) -> bool:
+        return self.delivery.redelivered
+
+    async def ack(self) -> None:
+        self.decided.append("ack")
+        await self.delivery.ack()
+
+    async def reject(self) -> None:
+        self.decided.append("reject")
+        await self.delivery.reject()
+
+    async def release(self) -> None:
+        self.decided.append("release")
+        await self.delivery.release()
+
+
+@dataclass
 class FaultyBus:
-    """A bus that refuses what it is told to refuse; ``refused`` are the types of what it did."""
+    """A bus that refuses what it is told to; ``refused`` are the types of what it did.
+
+    ``after`` is called with the type of what was published before the publisher hears that it is. ``decided`` is what
+    became of the deliveries.
+    """
 
     bus: MessageBus
     refuses: Callable[[str], bool] = lambda type_name: False
     refused: list[str] = field(default_factory=list)
+    after: Callable[[str], Awaitable[None]] | None = None
+    decided: list[str] = field(default_factory=list)
 
     async def publish(self, postings: Sequence[Posting]) -> None:
         for posting in postings:
@@ -62,9 +96,12 @@ class FaultyBus:
                 self.refused.append(posting.envelope.type)
                 raise BusUnavailable("The bus refuses this in a test.")
         await self.bus.publish(postings)
+        if self.after is not None:
+            for posting in postings:
+                await self.after(posting.envelope.type)
 
     async def take(self, queues: Sequence[str]) -> Delivery:
-        return await self.bus.take(queues)
+        return WatchedDelivery(await self.bus.take(queues), self.decided)
 
     def consume(self, queue: str, *, prefetch: int) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
         return self.bus.consume(queue, prefetch=prefetch)
@@ -171,9 +208,13 @@ async def open_worker(place: Path, **changes: object) -> AsyncIterator[Bench]:
         bench.stopping.set()
 
 
+async def appears(path: Path) -> str:
+    """The content of *path* once another process has written it; processes have no event to wait for."""
+    async with asyncio.timeout(10):
+        while not (path.exists() and path.read_text()):
+            await asyncio.sleep(0.01)
+    return path.read_text()
+
+
 async def _chunks(content: bytes) -> AsyncIterator[bytes]:
     yield content
-
-
-def limits(**changes: object) -> Limits:
-    return Limits(**changes)

@@ -25,9 +25,10 @@ class _End:
 
 
 def ahead(source: Iterator[T], depth: int) -> Generator[T, None, None]:
-    """The items of ``source`` in order, at most ``depth`` of them waiting. Its error is raised where it would have been.
+    """The items of ``source`` in order, at most ``depth`` of them waiting.
 
-    Closing the generator ends the thread: it waits for the item that is being made, and makes no other.
+    Its error is raised where it would have been. Closing the generator ends the thread: it waits for the item that is
+    being made, and makes no other.
     """
     waiting: queue.Queue[_Item[T] | _End] = queue.Queue(maxsize=depth)
     stop = threading.Event()

@@ -22,18 +22,17 @@ SLACK = Fraction(1)
 
 
 def read_facts(path: Path, limits: Limits) -> Probe:
-    """Raises ``TaskFailure`` with the published codes; what comes back has a picture that decodes and keeps the limits."""
-    with translated("reading the file's facts"):
+    """What comes back has a picture that decodes and keeps the limits; else ``TaskFailure`` with a published code."""
+    with translated("reading the file's facts"), opening.opened(path, limits) as container:
+        video = opening.main_video(container, limits)
+        surveyed = packets.survey(container, video, limits)
+        if surveyed.encrypted:
+            raise refused("media.encrypted", "The video is encrypted.")
+        # After the packets, since encrypted pictures look like broken ones.
         first, interlaced = _first_picture(path, limits)
-        with opening.opened(path, limits) as container:
-            video = opening.main_video(container, limits)
-            surveyed = packets.survey(container, video, limits)
-            if surveyed.encrypted:
-                raise refused("media.encrypted", "The video is encrypted.")
-            origin = opening.origin_of(container, video)
-            duration = surveyed.end * surveyed.base - origin
-            _check_length(duration, limits)
-            return _probe(path, container, _video(video, first, surveyed, interlaced=interlaced), duration, first)
+        duration = surveyed.end * surveyed.base - opening.origin_of(path, limits)
+        _check_length(duration, limits)
+        return _probe(path, container, _video(video, first, surveyed, interlaced=interlaced), duration, first)
 
 
 def _first_picture(path: Path, limits: Limits) -> tuple[VideoFrame, bool]:

@@ -8,6 +8,7 @@ opened its neighbours; and a large picture was decoded inside ``open`` itself. W
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -30,6 +31,8 @@ NOT_THE_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disp
 ENCRYPTED_TAGS = frozenset({"encv", "enca", "drmi", "drms"})
 # Sound that starts this much before the picture is content; less is the codecs' run-in.
 EARLY_SOUND = Fraction(1, 4)
+# The first picture to be shown is among so many packets: H.264 and HEVC reorder 16 at most.
+REORDERED = 20
 # Higher than any limit that is published, so that a file with too many can be told so.
 MOST_STREAMS = 4096
 
@@ -132,11 +135,18 @@ def start_of(stream: Stream) -> Fraction | None:
     return stream.start_time * stream.time_base
 
 
-def origin_of(container: InputContainer, video: VideoStream) -> Fraction:
-    """Second 0 of everything that Moviola says about a file: its first picture, or sound that starts well before it."""
-    picture = start_of(video) or Fraction(0)
-    audio = first_audio(container)
-    sound = start_of(audio) if audio is not None else None
-    if sound is not None and sound < picture - EARLY_SOUND:
-        return sound
-    return picture
+def origin_of(path: Path, limits: Limits) -> Fraction:
+    """Second 0 of everything that Moviola says about a file: its first picture, or sound that starts well before it.
+
+    Read from the first packets, since some headers (AVI) say another start than their packets.
+    """
+    with opened(path, limits) as container:
+        video = main_video(container, limits)
+        audio = first_audio(container)
+        sound = start_of(audio) if audio is not None else None
+        only(container, video)
+        packets = islice((one for one in container.demux(video) if one.size and not one.is_discard), REORDERED)
+        stamps = [packet.pts for packet in packets if packet.pts is not None]
+        base = video.time_base or Fraction(1)
+        picture = min(stamps) * base if stamps else (start_of(video) or Fraction(0))
+    return sound if sound is not None and sound < picture - EARLY_SOUND else picture

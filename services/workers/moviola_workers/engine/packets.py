@@ -29,7 +29,10 @@ ENTRIES = 64
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Times are in ticks of ``base``; ``start`` and ``end`` bound what is shown. ``count``: None where not all was read."""
+    """Times are in ticks of ``base``; ``start`` and ``end`` bound what is shown.
+
+    ``count`` is None where not all was read.
+    """
 
     base: Fraction
     shown: tuple[int, ...]
@@ -81,16 +84,22 @@ class _Tally:
         self.count += 1
         if self.count > self.limits.max_frames:
             raise refused("media.too_many_frames", f"The video has more than {self.limits.max_frames} frames.")
-        position = packet.pts if packet.pts is not None else packet.dts
         self.encrypted = self.encrypted or packet.has_sidedata("encryption_info")
-        if position is None or packet.is_discard:
+        if packet.is_discard:
             return
+        position = self._position(packet)
         until = position + (packet.duration or 0)
         self.end = until if self.end is None else max(self.end, until)
         if sample:
             self.shown.append(position)
             if packet.is_keyframe:
                 self.keys.append(position)
+
+    def _position(self, packet: "Packet[VideoStream]") -> int:
+        """Raw streams have no times: one packet follows the other."""
+        if packet.pts is not None:
+            return packet.pts
+        return packet.dts if packet.dts is not None else self.end or 0
 
 
 def survey(container: InputContainer, video: VideoStream, limits: Limits) -> Survey:
@@ -120,7 +129,7 @@ def survey(container: InputContainer, video: VideoStream, limits: Limits) -> Sur
         keys=tuple(sorted(tally.keys)),
         start=start,
         # Some containers give no durations: the last picture is shown as long as the others.
-        end=max(end, shown[-1] + step) if complete and shown else end,
+        end=shown[-1] + step if complete and shown and end <= shown[-1] else end,
         count=tally.count if complete else None,
         encrypted=tally.encrypted,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from av.video.frame import VideoFrame
 from PIL import Image, ImageFilter, ImageStat
 
-from moviola.planner import Scale
+from moviola.plan import Scale
 from moviola_workers.engine import geometry, opening
 from moviola_workers.engine.failures import refused, translated
 from moviola_workers.engine.picture import Picture, PictureWork
@@ -24,7 +24,7 @@ DARK, BRIGHT = 24, 235
 def make_poster(job: Job, at: float | None, target: Path, report: Report) -> None:
     """A JPEG at the source's display size. ``at`` beyond the last frame means the last frame."""
     with translated("cutting the poster"), PictureReader(job.source, job.limits, threads=job.encoder_threads) as reader:
-        origin = opening.origin_of(reader.container, reader.stream)
+        origin = opening.origin_of(job.source, job.limits)
         frame = _at(reader, origin + Fraction(at)) if at is not None else _best(reader, origin, report)
         if frame is None:
             raise refused("media.corrupt", "Not a single frame could be decoded.")

@@ -28,6 +28,8 @@ def copy_packets(job: Job, target: Path, report: Report) -> None:
     A rotation stays a rotation of the header's. Memory does not grow with the file, beyond its index.
     """
     size = job.source.stat().st_size
+    with translated("reading the video"):
+        origin = opening.origin_of(job.source, job.limits)
     with (
         translated("copying the video"),
         opening.opened(job.source, job.limits) as container,
@@ -36,7 +38,7 @@ def copy_packets(job: Job, target: Path, report: Report) -> None:
         video = opening.main_video(container, job.limits)
         opening.only(container, video)
         stream = result.copied_stream(video)
-        shift = _shift(video)
+        shift = -round(origin / (video.time_base or Fraction(1)))
         count = 0
         for packet in container.demux(video):
             if packet.size == 0:
@@ -50,12 +52,6 @@ def copy_packets(job: Job, target: Path, report: Report) -> None:
         if count == 0:
             raise refused("media.corrupt", "The video stream holds not a single packet.")
     report(1.0)
-
-
-def _shift(video: VideoStream) -> int:
-    """Ticks that bring the first picture to second 0."""
-    start = opening.start_of(video) or Fraction(0)
-    return -round(start / (video.time_base or Fraction(1)))
 
 
 def _move(packet: "Packet[VideoStream]", shift: int) -> None:

@@ -35,7 +35,7 @@ def render(job: Job, edit: Edit, target: Path, report: Report) -> None:
     """Write ``target``; raises ``TaskFailure``, after which what is at ``target`` is worthless."""
     with translated("rendering the video"), ExitStack() as stack:
         reader = stack.enter_context(PictureReader(job.source, job.limits, threads=job.encoder_threads))
-        origin = opening.origin_of(reader.container, reader.stream)
+        origin = opening.origin_of(job.source, job.limits)
         audio = None if edit.mute else opening.first_audio(reader.container)
         rate = _rate(reader.stream, job.limits.max_frame_rate)
         interlaced = reader.stream.codec_context.field_order > 1
@@ -112,17 +112,29 @@ def _write(
 ) -> None:
     """Encode and mux all; the sound follows the picture, so that the file is interleaved and nothing piles up."""
     wrote = False
+    fed = written = 0.0
     for frame in _with_flush(frames):
+        if frame is not None:
+            # An encoder that looks far ahead writes nothing for a while: what it takes in is progress as well.
+            fed = _share(frame.pts, frame.time_base, duration)
+            report((fed + written) / 2)
         for packet in encoder.encode(frame):
             wrote = True
-            moment = (packet.pts or 0) * packet.time_base
+            written = _share(packet.pts, packet.time_base, duration)
             result.mux(packet)
-            sound.write(moment)
-            report(min(1.0, float(moment) / duration if duration > 0 else 1.0))
+            sound.write((packet.pts or 0) * packet.time_base)
+            report((fed + written) / 2)
     if not wrote:
         raise refused("media.corrupt", "Not a single frame came out of the filters.")
     sound.write(None)
     report(1.0)
+
+
+def _share(pts: int | None, base: Fraction | None, duration: float) -> float:
+    """How much of *duration* lies before that time, 0 to 1."""
+    if duration <= 0 or base is None:
+        return 1.0
+    return min(1.0, max(0.0, float((pts or 0) * base) / duration))
 
 
 def _with_flush(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame | None]:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from av.video.frame import VideoFrame
 
 from moviola.messages import Limits
-from moviola.planner import Span
+from moviola.plan import Span
 from moviola_workers.engine.failures import refused
 from moviola_workers.engine.reading import PictureReader
 from moviola_workers.engine.timeline import Timeline

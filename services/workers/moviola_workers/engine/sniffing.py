@@ -17,7 +17,6 @@ STILLS: tuple[bytes, ...] = (
     b"II*\x00",
     b"MM\x00*",
     b"8BPS",
-    b"\x00\x00\x01\x00\x01\x00",
     b"\x00\x00\x00\x0cJXL ",
     b"\xff\x0a",
     b"\x00\x00\x00\x0cjP  ",
@@ -54,6 +53,9 @@ def refuse_what_is_no_video(path: Path) -> None:
 
 def _is_still(head: bytes) -> bool:
     if head.startswith(STILLS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return True
+    # An icon: after its mark the number of pictures, and a reserved zero in the first one's entry.
+    if len(head) > 9 and head[:4] == b"\x00\x00\x01\x00" and 0 < head[4] < 64 and head[5] == head[9] == 0:
         return True
     if head[:2] == b"BM" and head[6:10] == b"\x00\x00\x00\x00":
         return True

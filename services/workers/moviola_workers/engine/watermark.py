@@ -7,7 +7,7 @@ from pathlib import Path
 from av.video.frame import VideoFrame
 from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 
-from moviola.planner import Overlay
+from moviola.plan import Overlay
 from moviola_workers import fonts
 from moviola_workers.engine.failures import refused
 
@@ -76,6 +76,8 @@ def _text(text: str, height: int, room: tuple[int, int]) -> Image.Image:
     pen = ImageDraw.Draw(canvas)
     edge = _edge(font)
     pen.text((-left, -top), readable, font=font, fill=WHITE, stroke_width=edge, stroke_fill=SHADE)
+    # Below the smallest letters that can be drawn, the drawing itself is made smaller.
+    canvas.thumbnail(room)
     return canvas
 
 

@@ -1,6 +1,6 @@
 """The steps ``trim``, ``resize``, ``watermark``, ``mute`` and ``render``: one engine, whatever the edit asks for."""
 
-from moviola.planner import RESULT, Edit
+from moviola.plan import RESULT, Edit
 from moviola_workers.engine.remuxing import can_copy, copy_packets
 from moviola_workers.engine.rendering import render
 from moviola_workers.job import Job, JobResult, MadeFile, Report

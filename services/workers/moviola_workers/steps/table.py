@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from moviola.planner import Kind
+from moviola.plan import Kind
 from moviola_workers.job import Job, JobResult, Report
 from moviola_workers.steps.edit import edit
 from moviola_workers.steps.probe import probe

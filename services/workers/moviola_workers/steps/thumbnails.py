@@ -1,6 +1,6 @@
 """The step ``thumbnails``: cut the poster."""
 
-from moviola.planner import POSTER, Poster
+from moviola.plan import POSTER, Poster
 from moviola_workers.engine.poster import make_poster
 from moviola_workers.job import Job, JobResult, MadeFile, Report
 

@@ -20,7 +20,7 @@ from moviola.adapters.object_storage.digests import CHUNK, Digests, etag_of
 from moviola.adapters.object_storage.keys import components, components_of_existing
 from moviola.adapters.object_storage.local_tree import Tree, open_tree
 from moviola.adapters.object_storage.local_writes import TakenFile, UnfinishedFile
-from moviola.adapters.object_storage.threads import Threads
+from moviola.adapters.object_storage.threads import OpenFile, Threads
 from moviola.errors import NoSpace, ObjectChanged, ObjectNotFound, StorageUnavailable
 from moviola.ports.object_storage import ObjectStorage, Progress, StoredObject
 
@@ -62,7 +62,7 @@ class LocalFiles:
         return StoredObject(key, unfinished.size, etag_of(sha256), sha256)
 
     async def _copy_in(self, path: Path, unfinished: UnfinishedFile, progress: Progress | None) -> None:
-        source = _OpenFile()
+        source = OpenFile()
         try:
             await self._threads.run(source.open, lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC))
             while chunk := await self._threads.run(os.pread, source.descriptor, CHUNK, unfinished.size):
@@ -146,7 +146,7 @@ class LocalFiles:
     async def _opened(self, key: str, etag: str | None) -> AsyncIterator[tuple[int, StoredObject]]:
         """A descriptor of the object, which keeps its bytes even if it is replaced or deleted meanwhile."""
         parts = components_of_existing(key)
-        file = _OpenFile()
+        file = OpenFile()
         try:
             try:
                 await self._run(file.open, lambda: self._tree.open(parts))
@@ -160,7 +160,8 @@ class LocalFiles:
             file.close()
 
     def _facts(self, key: str, file: int) -> StoredObject:
-        return StoredObject(key, os.fstat(file).st_size, etag_of(self._digests.of(file)))
+        sha256 = self._digests.of(file)
+        return StoredObject(key, os.fstat(file).st_size, etag_of(sha256), sha256)
 
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
@@ -171,20 +172,6 @@ class LocalFiles:
             if error.errno in _FULL:
                 raise NoSpace("The disk of the object storage is full.") from error
             raise StorageUnavailable(f"The object storage's directory can't be used: {error}.") from error
-
-
-class _OpenFile:
-    """A descriptor that is closed even if the coroutine that had it opened is cancelled before it hears of it."""
-
-    descriptor = -1
-
-    def open(self, opener: Callable[[], int]) -> None:
-        self.descriptor = opener()
-
-    def close(self) -> None:
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
 
 
 async def _batches(chunks: AsyncIterable[bytes]) -> AsyncIterator[tuple[bytes, ...]]:

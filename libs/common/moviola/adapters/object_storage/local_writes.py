@@ -1,16 +1,13 @@
 """Making a file of the local store, or a file out of it: written aside, then moved into its place whole. Blocking."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from moviola.adapters.object_storage.digests import CHUNK, Digests
+from moviola.adapters.object_storage.digests import CHUNK, TURN, Digests, RunningDigest
 from moviola.adapters.object_storage.local_tree import Tree
 
-# A thread's turn: long enough that going there and back costs nothing, short enough for a caller who is cancelled.
-TURN = 8 * CHUNK
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _FOR_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -26,17 +23,19 @@ class UnfinishedFile:
         self._digests = digests
         self._path = tree.unfinished()
         self._file = -1
-        self._sha256 = hashlib.sha256()
-        self.size = 0
+        self._digest = RunningDigest()
+
+    @property
+    def size(self) -> int:
+        return self._digest.size
 
     def create(self) -> None:
         # Whoever downloads the object by a link must not change it, so nobody may write the file.
         self._file = os.open(self._path, _NEW_FILE, 0o444)
 
-    def write(self, chunks: Sequence[bytes | memoryview]) -> None:
+    def write(self, chunks: Sequence[bytes]) -> None:
         for chunk in chunks:
-            self._sha256.update(chunk)
-            self.size += len(chunk)
+            self._digest.update(chunk)
             left = memoryview(chunk)
             while left:
                 left = left[os.write(self._file, left) :]
@@ -56,16 +55,11 @@ class UnfinishedFile:
 
     def hash_some(self) -> int:
         """Read on for a turn; how many bytes, 0 at the end."""
-        end = self.size + TURN
-        begun = self.size
-        while self.size < end and (chunk := os.pread(self._file, CHUNK, self.size)):
-            self._sha256.update(chunk)
-            self.size += len(chunk)
-        return self.size - begun
+        return self._digest.read_some(self._file)
 
     def finish(self, parts: Sequence[str]) -> str:
         """Move it into its place, durably; the SHA-256 in hex."""
-        sha256 = self._sha256.hexdigest()
+        sha256 = self._digest.hex()
         self._digests.note(self._file, sha256)
         os.fsync(self._file)
         self._tree.publish(self._path, parts)

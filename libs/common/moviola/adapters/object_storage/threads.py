@@ -1,6 +1,7 @@
 """The one place where blocking file work leaves the event loop."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -29,3 +30,17 @@ class Threads:
             if not future.cancelled():
                 future.exception()  # seen: the cancellation is what the caller hears of
             raise
+
+
+class OpenFile:
+    """A descriptor that is closed even if the coroutine that had it opened is cancelled before it hears of it."""
+
+    descriptor = -1
+
+    def open(self, opener: Callable[[], int]) -> None:
+        self.descriptor = opener()
+
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1

@@ -30,10 +30,14 @@ _JSON = {"json_serializer": write_json, "json_deserializer": keep_json}
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """``writer`` begins transactions that write, ``reader`` consistent ones that only read."""
+    """``writer`` begins transactions that write, ``reader`` consistent ones that only read.
+
+    ``unpooled`` is for a connection that is held for long and hears notifications; None where there are none.
+    """
 
     writer: AsyncEngine
     reader: AsyncEngine
+    unpooled: AsyncEngine | None = None
 
     async def dispose(self) -> None:
         await self.reader.dispose()
@@ -51,7 +55,7 @@ def engines_for(url: str) -> Engines:
             raise ValueError(f"there is no video store on {other!r}")
 
 
-def postgresql_engine(url: str, **options: Any) -> AsyncEngine:
+def _postgresql_engine(url: str, **options: Any) -> AsyncEngine:
     settings = {
         "application_name": "moviola",
         "lock_timeout": f"{BUSY_SECONDS}s",
@@ -60,22 +64,17 @@ def postgresql_engine(url: str, **options: Any) -> AsyncEngine:
         "jit": "off",
     }
     return create_async_engine(
-        url,
+        make_url(url).set(drivername="postgresql+asyncpg"),
         connect_args={"timeout": CONNECT_SECONDS, "command_timeout": ANSWER_SECONDS, "server_settings": settings},
         **_JSON,
         **options,
     )
 
 
-def unpooled(url: str) -> AsyncEngine:
-    """For a connection that is held for long; PostgreSQL only."""
-    return postgresql_engine(url, poolclass=NullPool)
-
-
 def _postgresql(url: str) -> Engines:
-    writer = postgresql_engine(url, pool_size=10, max_overflow=10, pool_timeout=BUSY_SECONDS)
+    writer = _postgresql_engine(url, pool_size=10, max_overflow=10, pool_timeout=BUSY_SECONDS)
     reader = writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return Engines(writer, reader)
+    return Engines(writer, reader, unpooled=_postgresql_engine(url, poolclass=NullPool))
 
 
 def _sqlite(url: str) -> Engines:

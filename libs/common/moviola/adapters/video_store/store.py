@@ -4,18 +4,20 @@ It needs a database that it may make tables in, and nothing else. It promises wh
 committed on leaving or dropped, rows that are locked stay so until then, and what was committed survives the process.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
 from functools import cached_property
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from moviola.adapters.video_store import migration
-from moviola.adapters.video_store.doorbell import Doorbell
+from moviola.adapters.video_store.doorbell import Doorbell, InProcessDoorbell
 from moviola.adapters.video_store.engines import Engines, engines_for
 from moviola.adapters.video_store.history import SqlHistory
 from moviola.adapters.video_store.idempotency_keys import SqlIdempotencyKeys
+from moviola.adapters.video_store.notifications import open_postgresql_doorbell
 from moviola.adapters.video_store.outbox import SqlOutbox
 from moviola.adapters.video_store.runs import SqlRuns
 from moviola.adapters.video_store.statements import Statements
@@ -121,8 +123,9 @@ async def _begun(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             await connection.begin()
         yield connection
     finally:
+        # Shielded: a connection that is left half-closed would keep its locks until the garbage collector finds it.
         with translated():
-            await connection.close()
+            await asyncio.shield(asyncio.ensure_future(connection.close()))
 
 
 @asynccontextmanager
@@ -130,6 +133,13 @@ async def open_video_store(url: str) -> AsyncIterator[VideoStore]:
     """``sqlite+aiosqlite:///path`` (its directory is made) or ``postgresql+asyncpg://…``; connects when first used."""
     engines = engines_for(url)
     try:
-        yield SqlVideoStore(engines, Doorbell())
+        async with _doorbell(engines) as doorbell:
+            yield SqlVideoStore(engines, doorbell)
     finally:
         await engines.dispose()
+
+
+def _doorbell(engines: Engines) -> AbstractAsyncContextManager[Doorbell]:
+    if engines.unpooled is None:
+        return nullcontext(InProcessDoorbell())
+    return open_postgresql_doorbell(engines.writer, engines.unpooled)

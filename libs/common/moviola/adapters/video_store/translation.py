@@ -12,6 +12,7 @@ Anything else is a mistake in our own code and passes as it is.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import asyncpg  # type: ignore[import-untyped]  # it comes without types
 from sqlalchemy import exc
 
 from moviola.errors import InvalidInput, MoviolaError, NoSpace, StaleVersion, StoreUnavailable
@@ -39,7 +40,7 @@ def translated() -> Iterator[None]:
         raise
     except exc.TimeoutError as error:
         raise StoreUnavailable("No connection to the database became free in time.") from error
-    except OSError as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StoreUnavailable(f"The database can't be reached: {_told(error)}.") from error
     except UnicodeEncodeError as error:
         raise InvalidInput("A text holds a character that can't be stored.") from error
