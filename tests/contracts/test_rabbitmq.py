@@ -160,7 +160,7 @@ async def test_a_publish_that_the_connection_is_lost_under_is_not_taken_for_done
     async with relay_to(rabbitmq_url) as way:
         await way.open()
         async with open_rabbitmq(way.url) as bus:
-            await connected(bus)
+            await bus.publish([command("trim", "before")])
             rabbitmq_server.pause()  # so that no confirm comes
             publishing = asyncio.create_task(bus.publish([command("trim", str(number)) for number in range(20)]))
             await asyncio.wait([publishing], timeout=0.2)
