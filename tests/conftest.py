@@ -24,18 +24,27 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Start what the collected tests want, while the others run."""
     if session.config.option.collectonly:
         return
-    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    session.config.stash[_SERVERS].begin(name.removesuffix("_server") for name in SERVER_FIXTURES if name in wanted)
+    wanted = {name for item in session.items for name in _wanted_by(item)}
+    session.config.stash[_SERVERS].begin(sorted(wanted))
+
+
+def _wanted_by(item: pytest.Item) -> Iterator[str]:
+    """By a fixture's name, or by a parameter that is a server's name, as the contract suites have it."""
+    for name in getattr(item, "fixturenames", ()):
+        if name in SERVER_FIXTURES:
+            yield name.removesuffix("_server")
+    callspec = getattr(item, "callspec", None)
+    for value in callspec.params.values() if callspec else ():
+        if isinstance(value, str) and f"{value}_server" in SERVER_FIXTURES:
+            yield value
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the servers; the very last lines say what was not tested."""
     config.stash[_SERVERS].close()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The last lines say what was not tested."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
     for reason in sorted(_missing):
-        terminalreporter.write_line(f"NOT TESTED: {reason}", red=True, bold=True)
+        terminal.write_line(f"NOT TESTED: {reason}", red=True, bold=True)
 
 
 def _server(config: pytest.Config, name: str) -> Server:

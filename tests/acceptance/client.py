@@ -1,6 +1,7 @@
 """What a client does with a running system, over HTTP and nothing else."""
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -30,8 +31,8 @@ class Client:
         if recipe is not None:
             form.add_field("recipe", recipe if isinstance(recipe, str) else json.dumps(recipe))
         for name, path in (parts or {}).items():
-            form.add_field(name, path.read_bytes(), filename=path.name)
-        form.add_field("file", clip.read_bytes(), filename=clip.name, content_type="video/mp4")
+            form.add_field(name, io.BytesIO(path.read_bytes()), filename=path.name)
+        form.add_field("file", io.BytesIO(clip.read_bytes()), filename=clip.name, content_type="video/mp4")
         async with self.http.post(f"{self.url}/v1/videos", data=form) as answer:
             document: Document = await answer.json()
             assert answer.status == 202, document
@@ -48,7 +49,7 @@ class Client:
             assert answer.status == 200, await answer.text()
             return await answer.read()
 
-    async def ended(self, video_id: str, *, within: float = 60.0) -> Document:
+    async def ended(self, video_id: str, *, within: float = 120.0) -> Document:
         """The document once the video is ready, failed or canceled, by its event stream."""
         async with asyncio.timeout(within):
             async for _ in self.events(video_id):
@@ -57,7 +58,7 @@ class Client:
         assert document["status"] in ENDED, document
         return document
 
-    async def ready(self, video_id: str, *, within: float = 60.0) -> Document:
+    async def ready(self, video_id: str, *, within: float = 120.0) -> Document:
         document = await self.ended(video_id, within=within)
         assert document["status"] == "ready", document["failure"]
         return document

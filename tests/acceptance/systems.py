@@ -1,23 +1,24 @@
 """The two compositions, started as their users start them: child processes that are spoken to over HTTP."""
 
-import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiohttp
+import boto3
 
 MOVIOLA = Path(sys.executable).parent / "moviola"
 READY_WITHIN = 60.0
 ObjectsOf = Callable[[str], Awaitable[list[str]]]
 """The keys of all objects that lie in the storage for the video of that id."""
 QUICK = {
-    "MOVIOLA_LEASE_SECONDS": "3",
+    "MOVIOLA_LEASE_SECONDS": "5",
     "MOVIOLA_HEARTBEAT_SECONDS": "0.5",
     "MOVIOLA_PROGRESS_SECONDS": "0.1",
     "MOVIOLA_SWEEP_SECONDS": "0.5",
@@ -43,8 +44,8 @@ class Deployment:
     url: str
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start(self, *names: str) -> None:
-        """Start those services, or all."""
+    def start(self, *names: str, **environment: str) -> None:
+        """Start those services, or all, with more in their environment."""
         for name in names or self.services:
             with (self.folder / f"{name}.log").open("ab") as log:
                 self.running[name] = subprocess.Popen(
@@ -52,7 +53,7 @@ class Deployment:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=self.folder,
-                    env={**os.environ, **QUICK, **self.environment},
+                    env={**os.environ, **QUICK, **self.environment, **environment},
                 )
 
     def kill(self, *names: str) -> None:
@@ -68,19 +69,20 @@ class Deployment:
             process.send_signal(signal.SIGTERM)
         return {name: self.running.pop(name).wait(timeout=30) for name in tuple(self.running)}
 
-    async def ready(self) -> None:
+    def wait_ready(self) -> None:
         """Wait until the API says that it is ready."""
-        async with asyncio.timeout(READY_WITHIN), aiohttp.ClientSession() as http:
-            while not await self._answers(http):
-                dead = [name for name, process in self.running.items() if process.poll() is not None]
-                assert not dead, f"{dead} ended: {self.log(dead[0])}"
-                await asyncio.sleep(0.05)
+        until = time.monotonic() + READY_WITHIN
+        while not self._answers():
+            dead = [name for name, process in self.running.items() if process.poll() is not None]
+            assert not dead, f"{dead} ended: {self.log(dead[0])}"
+            assert time.monotonic() < until, f"not ready: { {name: self.log(name) for name in self.running} }"
+            time.sleep(0.05)
 
-    async def _answers(self, http: aiohttp.ClientSession) -> bool:
+    def _answers(self) -> bool:
         try:
-            async with http.get(f"{self.url}/readyz") as answer:
-                return answer.status == 200
-        except aiohttp.ClientConnectionError:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
             return False
 
     def log(self, name: str) -> str:
@@ -108,3 +110,29 @@ def distributed(folder: Path, servers: Mapping[str, str], **environment: str) ->
     }
     services |= {f"worker-{steps.partition(',')[0]}": ["worker", "--steps", steps] for steps in SPECIALITIES}
     return Deployment(folder, services, {**servers, **environment}, f"http://127.0.0.1:{port}")
+
+
+def bucket(environment: Mapping[str, str]):  # type: ignore[no-untyped-def]  # boto3 makes its classes as it runs
+    """The bucket that the environment names."""
+    return boto3.resource(
+        "s3",
+        endpoint_url=environment["S3_ENDPOINT"],
+        region_name=environment["AWS_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    ).Bucket(environment["S3_BUCKET"])
+
+
+def objects_of(system: Deployment) -> ObjectsOf:
+    """How to list a video's objects behind the system's back."""
+
+    async def local(video_id: str) -> list[str]:
+        root = system.folder / "data" / "objects"
+        # os.walk passes over what is deleted while it looks.
+        files = [os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names]
+        return [os.path.relpath(path, root) for path in files if video_id in path]
+
+    async def remote(video_id: str) -> list[str]:
+        return [item.key for item in bucket(system.environment).objects.all() if video_id in item.key]
+
+    return remote if "S3_ENDPOINT" in system.environment else local

@@ -1,6 +1,7 @@
 """One video through the whole system, the same in both ways to run it: what a client sees, from upload to playback."""
 
 import asyncio
+import io
 import json
 from pathlib import Path
 
@@ -171,7 +172,7 @@ async def test_a_trim_beyond_the_end_fails_with_a_reason(client: Client) -> None
 async def test_a_bad_recipe_is_answered_with_pointers_and_leaves_nothing(client: Client) -> None:
     before = [video["id"] for video in (await client.get("/v1/videos"))["data"]]
     form = aiohttp.FormData()
-    form.add_field("file", CLIP.read_bytes(), filename="a.mp4")
+    form.add_field("file", io.BytesIO(CLIP.read_bytes()), filename="a.mp4")
     form.add_field("recipe", json.dumps({"steps": [{"step": "trim", "start": "five"}]}))
     async with client.http.post(f"{client.url}/v1/videos", data=form) as answer:
         problem = await answer.json(content_type="application/problem+json")
@@ -184,7 +185,7 @@ async def test_a_bad_recipe_is_answered_with_pointers_and_leaves_nothing(client:
 async def test_an_idempotency_key_makes_one_video_of_two_requests(client: Client) -> None:
     async def once() -> str:
         form = aiohttp.FormData()
-        form.add_field("file", CLIP.read_bytes(), filename="a.mp4")
+        form.add_field("file", io.BytesIO(CLIP.read_bytes()), filename="a.mp4")
         form.add_field("recipe", "null")
         headers = {"Idempotency-Key": "acceptance-1"}
         async with client.http.post(f"{client.url}/v1/videos", data=form, headers=headers) as answer:

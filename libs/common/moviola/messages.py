@@ -19,7 +19,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from moviola.errors import MalformedMessage
-from moviola.planner import Edit, Kind, Parameters, Poster, ReadFacts
+from moviola.plan import Edit, Kind, Parameters, Poster, ReadFacts
 from moviola.probe import Probe
 from moviola.video import Failure, OutputFile, RunId, RunState, Status, TaskId, Tenant, VideoId
 

@@ -6,7 +6,7 @@ watermarks/{tenant}/{id}                            the API writes
 incoming/{tenant}/...                               producers write
 """
 
-from moviola.planner import Pass
+from moviola.plan import Pass
 from moviola.video import RunId, Tenant, VideoId
 
 

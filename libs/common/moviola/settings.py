@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    # Without API keys only loopback is served; true where a private network, as of containers, keeps strangers out.
+    trust_network: bool = False
+    # RabbitMQ user -> tenant, as JSON, for what producers submit; everybody else's is the tenant "default".
+    ingest_tenants: dict[str, str] = Field(default_factory=dict)
     max_upload_bytes: int = Field(default=20 * 1024**3, gt=0)
 
     fusion: bool = True

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from moviola.messages import CancelTasks, Event, Message, TaskCommand, VideoSubmitted
-from moviola.planner import KINDS
+from moviola.plan import KINDS
 
 INGEST = "moviola.ingest"
 EVENTS = "moviola.events"

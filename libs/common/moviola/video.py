@@ -13,7 +13,7 @@ from typing import NewType
 import uuid_utils
 from pydantic import BaseModel, ConfigDict
 
-from moviola.planner import Plan
+from moviola.plan import Plan
 from moviola.probe import Probe
 from moviola.recipe import Recipe
 

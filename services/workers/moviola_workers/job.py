@@ -10,7 +10,7 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from moviola.messages import Limits
-from moviola.planner import Kind, Parameters
+from moviola.plan import Kind, Parameters
 from moviola.probe import Probe
 
 

@@ -16,7 +16,7 @@ from moviola.messages import (
     VideoSubmitted,
     parse_message,
 )
-from moviola.planner import KINDS, Edit, ReadFacts
+from moviola.plan import KINDS, Edit, ReadFacts
 from moviola.ports.message_bus import post
 from moviola.topology import EXCHANGES, QUEUES, Address, address_of, task_queue
 from moviola.video import RunId, TaskId, Tenant, VideoId

@@ -5,7 +5,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from moviola.errors import InvalidRecipe
-from moviola.planner import Edit, Pass, Plan, Scale, Span, compile_plan, fit
+from moviola.geometry import fit
+from moviola.plan import Edit, Pass, Plan, Scale, Span
+from moviola.planner import compile_plan
 from moviola.probe import Probe, VideoStream
 from moviola.recipe import SHOWCASE, Recipe, Resize, parse_recipe
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from moviola.adapters.video_store.column_types import KEY, POSITION, Document, Name, UtcTime, Words
-from moviola.planner import Plan
+from moviola.plan import Plan
 from moviola.probe import Probe
 from moviola.recipe import Recipe
 from moviola.video import DEFAULT_TENANT, Failure, OutputFile, RunState, TaskState, VideoState

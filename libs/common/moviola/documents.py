@@ -1,0 +1,97 @@
+"""What the API answers, as a client reads it: unknown fields are ignored, and missing ones have their plain default."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+ENDED = frozenset({"ready", "failed", "canceled"})
+
+
+class Document(BaseModel):
+    """Frozen; a newer server may say more than we know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class StepDocument(Document):
+    """One step of the recipe, or the probing before it; ``pass`` names the pass that does it."""
+
+    step: str
+    state: str
+    pass_name: str | None = Field(default=None, alias="pass")
+    progress: float | None = None
+    attempts: int | None = None
+
+
+class FileDocument(Document):
+    """A result: ``name`` as in ``result.mp4``, ``size`` in bytes, ``sha256`` in hex."""
+
+    name: str
+    url: str | None = None
+    size: int
+    sha256: str
+    content_type: str = "application/octet-stream"
+
+
+class FailureDocument(Document):
+    """Why a video failed; ``code`` is stable."""
+
+    code: str
+    step: str | None = None
+    message: str
+
+
+class OriginalDocument(Document):
+    """What was uploaded."""
+
+    filename: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    probe: Mapping[str, JsonValue] | None = None
+
+
+class VideoDocument(Document):
+    """A video; ``status`` is coarse and stable, ``state`` fine and open; ``progress`` from 0 to 1, times in UTC."""
+
+    id: str
+    status: str
+    state: str | None = None
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    progress: float | None = None
+    eta_seconds: float | None = None
+    steps: tuple[StepDocument, ...] = ()
+    original: OriginalDocument | None = None
+    files: tuple[FileDocument, ...] = ()
+    failure: FailureDocument | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is ready, failed or canceled."""
+        return self.status in ENDED
+
+
+class VideoPage(Document):
+    """One page of a list; ``next_cursor`` asks for the one behind it."""
+
+    data: tuple[VideoDocument, ...]
+    next_cursor: str | None = None
+
+
+class FieldProblem(Document):
+    """One bad field, by its JSON pointer."""
+
+    pointer: str
+    detail: str = ""
+
+
+class Problem(Document):
+    """An RFC 9457 problem document; ``code`` is stable."""
+
+    title: str = ""
+    detail: str = ""
+    code: str = "http.problem"
+    errors: tuple[FieldProblem, ...] = ()

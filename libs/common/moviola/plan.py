@@ -1,0 +1,127 @@
+"""What a recipe was compiled into: passes, and the numbers that each of them works with. Frozen data, stored as JSON
+and sent to workers as it is; `moviola.planner` makes it.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from moviola.probe import Warning
+from moviola.recipe import Output, Position
+
+EditKind = Literal["trim", "resize", "watermark", "mute", "render"]
+Kind = Literal["probe", "trim", "resize", "watermark", "mute", "render", "thumbnails"]
+KINDS: tuple[Kind, ...] = ("probe", "trim", "resize", "watermark", "mute", "render", "thumbnails")
+ORIGINAL = "original"
+RESULT = "result.mp4"
+POSTER = "poster.jpg"
+
+
+class Planned(BaseModel):
+    """Part of a plan: frozen, stored as JSON, sent to workers as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Span(Planned):
+    """From ``start`` (inclusive) to ``end`` (exclusive), in seconds on the clock of the pass's source."""
+
+    start: float
+    end: float
+
+
+class Scale(Planned):
+    """Scale the upright picture to ``width`` × ``height`` pixels, then centre it on the canvas.
+
+    Where the picture is larger than the canvas it is cropped, where smaller the rest is black. The canvas is even.
+    """
+
+    operation: Literal["scale"] = "scale"
+    width: int
+    height: int
+    canvas_width: int
+    canvas_height: int
+
+
+class Overlay(Planned):
+    """Lay a text, or the image that the task's resource of the name ``image`` holds, over the picture."""
+
+    operation: Literal["overlay"] = "overlay"
+    text: str | None = None
+    image: str | None = None
+    position: Position
+    margin: int
+    opacity: float
+    scale: float | None = None
+
+
+Operation = Annotated[Scale | Overlay, Field(discriminator="operation")]
+
+
+class Edit(Planned):
+    """What an editing pass does: keep ``spans`` (None: all), then ``picture`` in order; ``mute`` drops the sound.
+
+    ``copy_packets`` means that no frame is decoded. The picture is made upright before the first operation.
+    ``width`` × ``height`` and ``duration`` are the result's.
+    """
+
+    task: Literal["edit"] = "edit"
+    spans: tuple[Span, ...] | None = None
+    picture: tuple[Operation, ...] = ()
+    mute: bool = False
+    copy_packets: bool = False
+    output: Output = Output()
+    width: int
+    height: int
+    duration: float
+
+
+class Poster(Planned):
+    """Cut ``poster.jpg`` at the second ``at`` of the source; None: the best of a few candidates."""
+
+    task: Literal["poster"] = "poster"
+    at: float | None = None
+
+
+class ReadFacts(Planned):
+    """Read the facts of the file."""
+
+    task: Literal["probe"] = "probe"
+
+
+Parameters = Annotated[Edit | Poster | ReadFacts, Field(discriminator="task")]
+
+
+class Pass(Planned):
+    """One piece of work for one worker queue.
+
+    ``name`` is unique in the plan. ``covers`` are indices into the recipe's steps. ``source`` is ``"original"`` or the
+    name of the pass whose (only) output it reads. ``files`` are the names that the client will see; a pass in the
+    middle of a chain has none. ``lossy`` says that it encodes the picture anew.
+    """
+
+    name: str
+    kind: Kind
+    covers: tuple[int, ...] = ()
+    source: str = ORIGINAL
+    files: tuple[str, ...] = ()
+    lossy: bool = False
+    parameters: Parameters
+
+
+class Plan(Planned):
+    """Passes in their order; ``generations`` counts the lossy encodes between the original and the result."""
+
+    passes: tuple[Pass, ...]
+    generations: int
+    warnings: tuple[Warning, ...] = ()
+
+    def named(self, name: str) -> Pass:
+        """The pass of that name; ``KeyError`` where there is none."""
+        for one in self.passes:
+            if one.name == name:
+                return one
+        raise KeyError(name)
+
+
+PROBE_PASS = Pass(name="probe", kind="probe", parameters=ReadFacts())

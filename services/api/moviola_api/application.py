@@ -1,0 +1,50 @@
+"""The routes, and what stands around every one of them."""
+
+from aiohttp import web
+
+from moviola_api import events, health, page, playback, system, tenant_events, uploads, videos
+from moviola_api.context import CONTEXT, Context
+from moviola_api.guard import refuse_strangers
+from moviola_api.observation import add_headers, observe
+from moviola_api.problems import answer_problems
+
+# Of a JSON body; files are streamed and have a limit of their own.
+MAX_BODY_BYTES = 1024 * 1024
+
+ROUTES = (
+    web.get("/", page.show_page),
+    web.get("/static/{name}", page.show_asset),
+    web.get("/healthz", health.healthz),
+    web.get("/readyz", health.readyz),
+    web.get("/metrics", health.metrics),
+    web.get("/v1/system", system.show_system),
+    web.get("/v1/events", tenant_events.tenant_events, allow_head=False),
+    web.post("/v1/videos", uploads.create_video),
+    web.get("/v1/videos", videos.list_videos),
+    web.get("/v1/videos/{video_id}", videos.show_video),
+    web.patch("/v1/videos/{video_id}", videos.change_video),
+    web.delete("/v1/videos/{video_id}", videos.delete_video),
+    web.post("/v1/videos/{video_id}/cancel", videos.cancel_video),
+    web.post("/v1/videos/{video_id}/plan", videos.plan_video),
+    web.get("/v1/videos/{video_id}/history", videos.show_history),
+    web.get("/v1/videos/{video_id}/events", events.video_events, allow_head=False),
+    web.get("/v1/videos/{video_id}/files/{name:.+}", playback.send_file),
+    web.get("/v1/videos/{video_id}/runs/{run_id}/files/{name:.+}", playback.send_file_of_run),
+)
+
+
+def create_application(context: Context) -> web.Application:
+    """The HTTP application over *context*; its feed must be run by whoever serves it."""
+    application = web.Application(
+        middlewares=[observe, answer_problems, refuse_strangers], client_max_size=MAX_BODY_BYTES
+    )
+    application[CONTEXT] = context
+    application.add_routes(ROUTES)
+    application.on_response_prepare.append(add_headers)
+
+    async def end_streams(_: web.Application) -> None:
+        # Before aiohttp waits for handlers: an event stream would never end by itself.
+        context.feed.close()
+
+    application.on_shutdown.append(end_streams)
+    return application

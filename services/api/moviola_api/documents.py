@@ -1,0 +1,126 @@
+"""What clients are shown, as pydantic models: a video, a list, a history, a plan."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from moviola.plan import Plan
+from moviola.probe import Probe
+from moviola.recipe import Recipe
+from moviola.video import Failure, HistoryEntry, OutputFile, RunState, Status, TaskState
+
+
+class Document(BaseModel):
+    """Part of an answer."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+
+
+class StepDocument(Document):
+    """A step of the recipe, and how the pass that covers it is doing; ``pass`` is null until there is a plan."""
+
+    step: str
+    state: TaskState
+    pass_: str | None = Field(alias="pass")
+    attempts: int
+    progress: float
+    worker: str | None = None
+
+
+class OriginalDocument(Document):
+    filename: str
+    size: int | None
+    sha256: str | None
+    probe: Probe | None
+    url: str
+
+
+class FileDocument(Document):
+    name: str
+    url: str
+    size: int
+    sha256: str
+    content_type: str
+
+    @classmethod
+    def of(cls, file: OutputFile, folder: str) -> Self:
+        return cls(
+            name=file.name,
+            url=f"{folder}/{file.name}",
+            size=file.size,
+            sha256=file.sha256,
+            content_type=file.content_type,
+        )
+
+
+class RunDocument(Document):
+    """The latest run; ``failure`` tells how a reprocessing ended while the video stays ready."""
+
+    id: str
+    number: int
+    state: RunState
+    failure: Failure | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class VideoDocument(Document):
+    """Sizes in bytes, durations in seconds, ``progress`` from 0 to 1."""
+
+    id: str
+    status: Status
+    state: str
+    title: str
+    tags: tuple[str, ...]
+    metadata: Mapping[str, str]
+    priority: int
+    progress: float
+    eta_seconds: float | None
+    recipe: Recipe | None
+    plan: Plan | None
+    steps: tuple[StepDocument, ...]
+    original: OriginalDocument
+    files: tuple[FileDocument, ...]
+    failure: Failure | None
+    last_run: RunDocument | None
+    cancel_requested_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class VideoList(Document):
+    data: tuple[VideoDocument, ...]
+    next_cursor: str | None
+
+
+class HistoryDocument(Document):
+    """``subject`` is ``run``, or the name of a pass."""
+
+    id: str
+    run_id: str
+    at: datetime
+    subject: str
+    previous: str | None
+    state: str
+    event: str
+    cause: str
+    worker: str | None
+    attempt: int | None
+
+    @classmethod
+    def of(cls, entry: HistoryEntry) -> Self:
+        return cls(**{name: getattr(entry, name) for name in cls.model_fields})
+
+
+class HistoryList(Document):
+    data: tuple[HistoryDocument, ...]
+
+
+class PlanDocument(Document):
+    """A dry run: what the recipe would cost on this video."""
+
+    plan: Plan
+    generations: int
+    passes: int

@@ -1,0 +1,88 @@
+"""Watermark images: the part of an upload that brings one, and the stored ones that a recipe names."""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from uuid import UUID
+
+from moviola import object_keys
+from moviola.errors import FieldError, InvalidInput, InvalidRecipe, ObjectNotFound, TooLarge
+from moviola.ports.object_storage import ObjectStorage
+from moviola.recipe import Recipe, Watermark
+from moviola.video import Tenant
+
+PART = "watermark"
+MAX_BYTES = 10_000_000
+_LONGEST_MAGIC = 12
+
+
+def wants_part(recipe: Recipe | None) -> list[str]:
+    """Pointers to the steps whose image is the part of the same request."""
+    return [f"/recipe/steps/{index}/image" for index, step in _images(recipe) if step.image == PART]
+
+
+def with_mark(recipe: Recipe | None, mark_id: str) -> Recipe | None:
+    """The recipe with the part's name replaced by the id under which it was stored."""
+    if recipe is None:
+        return None
+    steps = tuple(
+        step.model_copy(update={"image": mark_id}) if isinstance(step, Watermark) and step.image == PART else step
+        for step in recipe.steps
+    )
+    return recipe.model_copy(update={"steps": steps})
+
+
+async def check_marks(storage: ObjectStorage, tenant: Tenant, recipe: Recipe | None, *, part_sent: bool) -> None:
+    """``InvalidRecipe`` unless every image that *recipe* names is there, and a part that was sent is used."""
+    wanted = wants_part(recipe)
+    if part_sent and not wanted:
+        message = 'A watermark was sent, but no step of the recipe has "image": "watermark".'
+        raise InvalidInput(message, [FieldError(f"/{PART}", message, "unused")], code="watermark.unused")
+    if wanted and not part_sent:
+        message = 'The recipe wants the part "watermark", which was not sent.'
+        raise InvalidRecipe(message, [FieldError(pointer, message, "missing") for pointer in wanted])
+    for index, step in _images(recipe):
+        if step.image is not None and step.image != PART and not await _exists(storage, tenant, step.image):
+            message = "There is no stored watermark with this id."
+            raise InvalidRecipe(
+                message, [FieldError(f"/recipe/steps/{index}/image", message, "unknown")], code="recipe.unknown_image"
+            )
+
+
+def _images(recipe: Recipe | None) -> list[tuple[int, Watermark]]:
+    steps = recipe.steps if recipe is not None else ()
+    return [(index, step) for index, step in enumerate(steps) if isinstance(step, Watermark) and step.image is not None]
+
+
+async def _exists(storage: ObjectStorage, tenant: Tenant, mark_id: str) -> bool:
+    try:
+        await storage.stat(object_keys.watermark(tenant, str(UUID(mark_id))))
+    except (ValueError, ObjectNotFound):
+        return False
+    return True
+
+
+async def image_only(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes, as long as they begin like a PNG, JPEG or WebP and are at most 10 MB."""
+    head, size, checked = b"", 0, False
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > MAX_BYTES:
+            raise TooLarge(f"A watermark has at most {MAX_BYTES} bytes.", code="watermark.too_large")
+        if checked:
+            yield chunk
+            continue
+        head += chunk
+        if len(head) >= _LONGEST_MAGIC:
+            _refuse_other(head)
+            checked = True
+            yield head
+    if not checked:
+        _refuse_other(head)
+
+
+def _refuse_other(head: bytes) -> None:
+    png = head.startswith(b"\x89PNG\r\n\x1a\n")
+    jpeg = head.startswith(b"\xff\xd8\xff")
+    webp = head.startswith(b"RIFF") and head[8:12] == b"WEBP"
+    if len(head) < _LONGEST_MAGIC or not (png or jpeg or webp):
+        message = "The watermark is not a PNG, JPEG or WebP image."
+        raise InvalidInput(message, [FieldError(f"/{PART}", message, "not_image")], code="watermark.not_image")

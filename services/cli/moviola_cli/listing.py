@@ -1,0 +1,58 @@
+"""Videos on stdout: a table on a terminal, tab-separated lines in a pipe, or JSON, one document a line."""
+
+import sys
+from collections.abc import AsyncIterator
+
+import typer
+
+from moviola.documents import VideoDocument
+
+
+async def print_videos(videos: AsyncIterator[VideoDocument], *, as_json: bool) -> None:
+    """Each video on a line."""
+    if as_json:
+        async for video in videos:
+            typer.echo(video.model_dump_json(by_alias=True))
+    elif not sys.stdout.isatty():
+        async for video in videos:
+            typer.echo("\t".join(_cells(video)))
+    else:
+        await _print_table(videos)
+
+
+async def _print_table(videos: AsyncIterator[VideoDocument]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("ID", "Status", "Progress", "Created", "Title", box=None)
+    async for video in videos:
+        table.add_row(*map(Text, _cells(video)))
+    Console().print(table)
+
+
+def _cells(video: VideoDocument) -> list[str]:
+    created = f"{video.created_at:%Y-%m-%d %H:%M:%S}" if video.created_at else "-"
+    progress = f"{video.progress:.0%}" if video.progress is not None else "-"
+    return [video.id, video.status, progress, created, " ".join(video.title.split())]
+
+
+def print_details(video: VideoDocument, *, as_json: bool) -> None:
+    """All that there is to say of one video."""
+    if as_json:
+        typer.echo(video.model_dump_json(by_alias=True, indent=2))
+        return
+    state = f" ({video.state})" if video.state not in (None, video.status) else ""
+    lines = [("id", video.id), ("title", video.title), ("status", f"{video.status}{state}")]
+    if video.progress is not None:
+        lines.append(("progress", f"{video.progress:.0%}"))
+    if video.eta_seconds:
+        lines.append(("left", f"about {video.eta_seconds:.0f} s"))
+    if video.tags:
+        lines.append(("tags", ", ".join(video.tags)))
+    if video.failure:
+        lines.append(("failure", f"{video.failure.code}: {video.failure.message}"))
+    lines += [("step", f"{one.step} {one.state}") for one in video.steps]
+    lines += [("file", f"{one.name} {one.size} bytes sha256 {one.sha256}") for one in video.files]
+    for name, value in lines:
+        typer.echo(f"{name:<9} {value}")

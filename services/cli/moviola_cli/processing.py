@@ -1,0 +1,114 @@
+"""`moviola process`: the real pipeline on one file, and nothing left behind; `moviola sample`: a clip to try it on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from moviola_cli.outcome import BadUse
+
+if TYPE_CHECKING:
+    from moviola.recipe import Recipe
+    from moviola_cli.order import Order
+
+Fit = Literal["contain", "cover", "stretch"]
+Position = Literal["top-left", "top", "top-right", "left", "center", "right", "bottom-left", "bottom", "bottom-right"]
+CUT, PICTURE, MARK, RESULT = "Time", "Picture", "Watermark", "Result"
+
+
+def process(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="The video.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The MP4 to make.", rich_help_panel=RESULT)],
+    start: Annotated[str | None, typer.Option(help="Seconds or 1:30.", rich_help_panel=CUT)] = None,
+    end: Annotated[str | None, typer.Option(help="Seconds or 1:30.", rich_help_panel=CUT)] = None,
+    width: Annotated[int | None, typer.Option(help="Pixels.", rich_help_panel=PICTURE)] = None,
+    height: Annotated[int | None, typer.Option(help="Pixels.", rich_help_panel=PICTURE)] = None,
+    fit: Annotated[Fit | None, typer.Option(help="Letterbox, crop or distort.", rich_help_panel=PICTURE)] = None,
+    watermark_text: Annotated[str | None, typer.Option(help="A text to lay over it.", rich_help_panel=MARK)] = None,
+    watermark_image: Annotated[Path | None, typer.Option(help="An image to lay over it.", rich_help_panel=MARK)] = None,
+    position: Annotated[Position | None, typer.Option(help="Where it goes.", rich_help_panel=MARK)] = None,
+    mute: Annotated[bool, typer.Option("--mute", help="Remove the sound.")] = False,
+    poster: Annotated[Path | None, typer.Option(help="Also cut a JPEG poster.", rich_help_panel=RESULT)] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A recipe's JSON file or name; the flags override its steps.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace OUTPUT.", rich_help_panel=RESULT)] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON, on stdout.", rich_help_panel=RESULT)
+    ] = False,
+) -> None:
+    """Process one file here, with the whole pipeline, and leave nothing else behind."""
+    from moviola.video import new_id
+    from moviola_cli.order import Order
+    from moviola_cli.recipe_flags import RecipeFlags, compose_recipe, parse_time
+
+    if watermark_text is not None and watermark_image is not None:
+        raise BadUse("Give either --watermark-text or --watermark-image.")
+    _refuse_unfit(source, watermark_image, output, poster, force=force)
+    flags = RecipeFlags(
+        start=parse_time(start) if start is not None else None,
+        end=parse_time(end) if end is not None else None,
+        width=width,
+        height=height,
+        fit=fit,
+        text=watermark_text,
+        image=new_id() if watermark_image is not None else None,
+        position=position,
+        mute=mute,
+        poster=poster is not None,
+    )
+    wanted = compose_recipe(flags, read_recipe(recipe) if recipe is not None else None)
+    watermarks = {flags.image: watermark_image} if flags.image and watermark_image else {}
+    _carry_out(Order(source=source, output=output, poster=poster, recipe=wanted, watermarks=watermarks), as_json)
+
+
+def _carry_out(order: "Order", as_json: bool) -> None:
+    from moviola_cli.interrupts import run_interruptible
+    from moviola_cli.pipeline import run_order
+
+    result = run_interruptible(run_order(order))
+    typer.echo(result.as_json() if as_json else result.sentence())
+
+
+def _refuse_unfit(source: Path, watermark: Path | None, output: Path, poster: Path | None, *, force: bool) -> None:
+    for path in filter(None, (source, watermark)):
+        if not path.exists():
+            raise BadUse(f"There is no file {path}.")
+        if not path.is_file():
+            raise BadUse(f"{path} is not a file.")
+        with path.open("rb"):
+            pass
+    for path in filter(None, (output, poster)):
+        if not path.parent.is_dir():
+            raise BadUse(f"There is no directory {path.parent} for {path.name}.")
+        if path.exists() and path.samefile(source):
+            raise BadUse(f"{path} is the input itself; give the result another name.")
+        if path.is_dir():
+            raise BadUse(f"{path} is a directory; give the file's name too.")
+        if path.exists() and not force:
+            raise BadUse(f"{path} exists; --force replaces it.")
+
+
+def read_recipe(name: str) -> "Recipe":
+    """The recipe in the file *name*, or the built-in one of that name; ``BadUse`` and ``InvalidRecipe``."""
+    from moviola.recipe import BUILT_IN, parse_recipe
+
+    path = Path(name)
+    if path.is_file():
+        return parse_recipe(path.read_bytes())
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    raise BadUse(f"There is no recipe file {name}, nor a built-in recipe of that name ({', '.join(BUILT_IN)}).")
+
+
+def sample(
+    output: Annotated[Path, typer.Argument(help="The MP4 to make.")] = Path("sample.mp4"),
+    seconds: Annotated[float, typer.Option(help="How long.", min=0.5, max=600)] = 10.0,
+) -> None:
+    """Make a sample clip with picture and sound."""
+    from moviola_cli.sample import make
+
+    if output.exists():
+        raise BadUse(f"{output} exists.")
+    make(output, seconds=seconds)
+    typer.echo(f"{output}: {output.stat().st_size} bytes")

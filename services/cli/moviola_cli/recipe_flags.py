@@ -1,0 +1,88 @@
+"""From flags to a recipe: flags alone mean just those steps; over a recipe they replace what its steps say. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from moviola.recipe import STEP_NAMES, Recipe, parse_recipe
+from moviola_cli.outcome import BadUse
+
+_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeFlags:
+    """What the user gave; None or False: not given. ``image`` is the stored watermark's id; times in seconds."""
+
+    start: float | None = None
+    end: float | None = None
+    width: int | None = None
+    height: int | None = None
+    fit: str | None = None
+    text: str | None = None
+    image: str | None = None
+    position: str | None = None
+    mute: bool = False
+    poster: bool = False
+
+
+def parse_time(text: str) -> float:
+    """Seconds (``90.5``) or a clock (``1:30.5``, ``0:01:30``); ``BadUse``."""
+    if found := _CLOCK.fullmatch(text):
+        hours, minutes, seconds = found.groups()
+        return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds)
+    try:
+        return float(text)
+    except ValueError as error:
+        raise BadUse(f"{text!r} is not a time; give seconds (90.5) or a clock (1:30.5).") from error
+
+
+def compose_recipe(flags: RecipeFlags, base: Recipe | None = None) -> Recipe:
+    """The recipe that *flags* mean, laid over *base*; ``BadUse`` and ``InvalidRecipe``."""
+    document: dict[str, Any] = base.model_dump(mode="json", exclude_none=True) if base else {"version": 1, "steps": []}
+    steps: list[dict[str, Any]] = document["steps"]
+    _override(steps, "trim", {"start": flags.start, "end": flags.end}, drops={"keep", "cut"})
+    _override(steps, "resize", {"width": flags.width, "height": flags.height, "fit": flags.fit})
+    mark = {"text": flags.text, "image": flags.image}
+    if any(mark.values()) or flags.position is not None:
+        drops = {name for name in mark if any(mark.values()) and mark[name] is None}
+        _override(steps, "watermark", {**mark, "position": flags.position}, drops=drops)
+    if flags.mute:
+        _add(steps, {"step": "mute"})
+    if flags.poster:
+        _add(steps, {"step": "thumbnails"})
+    _refuse_lonely(steps)
+    return parse_recipe(document)
+
+
+def _override(
+    steps: list[dict[str, Any]], name: str, given: Mapping[str, Any], *, drops: set[str] | None = None
+) -> None:
+    wanted = {key: value for key, value in given.items() if value is not None}
+    if not wanted:
+        return
+    found = next((step for step in steps if step["step"] == name), None)
+    if found is None:
+        _add(steps, {"step": name, **wanted})
+        return
+    for key in drops or ():
+        found.pop(key, None)
+    found.update(wanted)
+
+
+def _add(steps: list[dict[str, Any]], new: dict[str, Any]) -> None:
+    """Unless a step of that name is there: before the first step that usually comes later."""
+    if any(step["step"] == new["step"] for step in steps):
+        return
+    rank = STEP_NAMES.index(new["step"])
+    place = next((i for i, step in enumerate(steps) if STEP_NAMES.index(step["step"]) > rank), len(steps))
+    steps.insert(place, new)
+
+
+def _refuse_lonely(steps: Sequence[Mapping[str, Any]]) -> None:
+    for step in steps:
+        if step["step"] == "resize" and not {"width", "height"} & step.keys():
+            raise BadUse("--fit says how a picture is fitted: give --width or --height too.")
+        if step["step"] == "watermark" and not {"text", "image"} & step.keys():
+            raise BadUse("--position says where a watermark goes: give --watermark-text or --watermark-image too.")

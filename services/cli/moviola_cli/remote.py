@@ -1,0 +1,208 @@
+"""The commands that talk to a server: `submit | list | show | watch | cancel | download`."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from moviola_cli.outcome import BadUse, Outcome
+
+if TYPE_CHECKING:
+    from moviola.client import Client
+    from moviola.documents import VideoDocument
+    from moviola_cli.progress_display import ProgressDisplay
+
+Url = Annotated[str, typer.Option(envvar="MOVIOLA_URL", help="The server. MOVIOLA_API_KEY, where set, is sent along.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+VideoId = Annotated[str, typer.Argument(metavar="ID", help="The video.")]
+Status = Literal["waiting_upload", "queued", "processing", "ready", "failed", "canceled"]
+HERE = "http://127.0.0.1:8080"
+
+
+def submit(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The videos.")],
+    recipe: Annotated[
+        str | None, typer.Option(metavar="FILE|NAME", help="A recipe's JSON file or name. [default: showcase]")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="A title; the file's name otherwise.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")] = None,
+    watermark: Annotated[
+        Path | None, typer.Option(help='The image that the recipe means by `"image": "watermark"`.')
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Watch until all have ended.")] = False,
+    url: Url = HERE,
+    as_json: AsJson = False,
+) -> int:
+    """Upload videos; with --wait the status is 1 where one fails."""
+    for path in [*files, *filter(None, [watermark])]:
+        if not path.is_file():
+            raise BadUse(f"There is no file {path}.")
+    wanted = _recipe_text(recipe)
+
+    async def upload_all(client: "Client", display: "ProgressDisplay") -> int:
+        videos = []
+        for path in files:
+            told = _byte_count(display, f"upload {path.name}", path.stat().st_size)
+            video = await client.submit(
+                path, recipe=wanted, title=title, tags=tuple(tag or ()), watermark=watermark, progress=told
+            )
+            if not wait:
+                _print_video(video, as_json)
+            videos.append(video)
+        outcomes = [await _follow(client, video.id, display, as_json) for video in videos if wait]
+        return max(outcomes, default=Outcome.DONE)
+
+    return _with_client(url, upload_all)
+
+
+def list_(
+    status: Annotated[Status | None, typer.Option(help="Only these.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
+    query: Annotated[str | None, typer.Option("--query", "-q", help="Only those whose title or name has it.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=10_000)] = 20,
+    url: Url = HERE,
+    as_json: AsJson = False,
+) -> int:
+    """List videos, the newest first."""
+
+    async def fetch(client: "Client", display: "ProgressDisplay") -> int:
+        from moviola_cli.listing import print_videos
+
+        await print_videos(client.videos(limit=limit, status=status, tag=tag, q=query), as_json=as_json)
+        return Outcome.DONE
+
+    return _with_client(url, fetch)
+
+
+def show(video_id: VideoId, url: Url = HERE, as_json: AsJson = False) -> int:
+    """Show one video: how far it is, its files, why it failed."""
+
+    async def fetch(client: "Client", display: "ProgressDisplay") -> int:
+        from moviola_cli.listing import print_details
+
+        video = await client.get(video_id)
+        print_details(video, as_json=as_json)
+        return Outcome.DONE
+
+    return _with_client(url, fetch)
+
+
+def watch(video_id: VideoId, url: Url = HERE, as_json: AsJson = False) -> int:
+    """Watch one video until it has ended; the status is 1 where it fails."""
+    return _with_client(url, lambda client, display: _follow(client, video_id, display, as_json))
+
+
+def cancel(video_id: VideoId, url: Url = HERE, as_json: AsJson = False) -> int:
+    """Cancel what runs for a video."""
+
+    async def ask(client: "Client", display: "ProgressDisplay") -> int:
+        _print_video(await client.cancel(video_id), as_json)
+        return Outcome.DONE
+
+    return _with_client(url, ask)
+
+
+def download(
+    video_id: VideoId,
+    name: Annotated[str, typer.Argument(help="Which file.")] = "result.mp4",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to. [default: its name, here]", show_default=False)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace OUTPUT.")] = False,
+    url: Url = HERE,
+) -> int:
+    """Download a result, resumed where it was interrupted and verified by its SHA-256."""
+    target = output or Path(Path(name).name)
+    if target.is_dir():
+        target /= Path(name).name
+    if target.exists() and not force:
+        raise BadUse(f"{target} exists; --force replaces it, -o names another.")
+    if not target.parent.is_dir():
+        raise BadUse(f"There is no directory {target.parent}.")
+
+    async def fetch(client: "Client", display: "ProgressDisplay") -> int:
+        video = await client.get(video_id)
+        file = next((one for one in video.files if one.name == name), None)
+        if file is None:
+            there = ", ".join(one.name for one in video.files) or f"none yet: it is {video.status}"
+            raise BadUse(f"The video has no file {name}; there is {there}.")
+        await client.download(video_id, file, target, progress=_byte_count(display, f"download {name}", file.size))
+        typer.echo(f"{target}: {file.size} bytes, sha256 {file.sha256}")
+        return Outcome.DONE
+
+    return _with_client(url, fetch)
+
+
+def _with_client(url: str, act: Callable[["Client", "ProgressDisplay"], Awaitable[int]]) -> int:
+    """Run *act*; a server that can't be reached is told together with what to type next."""
+    import os
+
+    from moviola.client import ServerUnreachable, connect
+    from moviola_cli.interrupts import run_interruptible
+    from moviola_cli.progress_display import progress_display
+
+    async def connected() -> int:
+        async with connect(url, api_key=os.environ.get("MOVIOLA_API_KEY")) as client:
+            with progress_display() as display:
+                return await act(client, display)
+
+    try:
+        return run_interruptible(connected())
+    except ServerUnreachable as error:
+        advice = "start one with `moviola up`, or name another with --url"
+        raise ServerUnreachable(url, f"{error.reason}; {advice}") from error
+
+
+async def _follow(client: "Client", video_id: str, display: "ProgressDisplay", as_json: bool) -> int:
+    from moviola_cli.outcome import VideoFailed
+    from moviola_cli.progress_display import label
+
+    last, said = None, None
+    async for video in client.watch(video_id):
+        last = video
+        if video.state != said:
+            said = video.state
+            display.say(f"{video.title or video.id}: {video.state or video.status}")
+        passes: dict[str, list[str]] = {}
+        for step in video.steps:
+            passes.setdefault(step.pass_name or step.step, []).append(step.step)
+        for step in video.steps:
+            name = step.pass_name or step.step
+            if step.state != "pending" and step.progress is not None:
+                display.update(label(name, passes[name]), step.progress)
+    if last is None:
+        raise AssertionError("watching yields the video at least once")
+    if last.status == "ready":
+        _print_video(last, as_json)
+        return Outcome.DONE
+    failure = last.failure
+    error = VideoFailed(failure.code, failure.message) if failure else VideoFailed("video.canceled", "It was canceled.")
+    raise error
+
+
+def _recipe_text(recipe: str | None) -> str | None:
+    """The recipe as the server takes it: the file's JSON, checked here already, or a name that the server may know."""
+    if recipe is None or not Path(recipe).is_file():
+        if recipe is not None and ("/" in recipe or recipe.endswith(".json")):
+            raise BadUse(f"There is no recipe file {recipe}.")
+        return recipe
+    from moviola.recipe import parse_recipe
+
+    return parse_recipe(Path(recipe).read_bytes()).model_dump_json(exclude_none=True)
+
+
+def _print_video(video: "VideoDocument", as_json: bool) -> None:
+    line = f"{video.id} {video.status} {video.title}"
+    typer.echo(video.model_dump_json(by_alias=True, indent=2) if as_json else line)
+
+
+def _byte_count(display: "ProgressDisplay", name: str, total: int) -> Callable[[int], None]:
+    moved = 0
+
+    def count(more: int) -> None:
+        nonlocal moved
+        moved += more
+        display.update(name, min(1.0, moved / total) if total else 1.0)
+
+    return count

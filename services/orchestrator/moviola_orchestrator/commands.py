@@ -1,0 +1,51 @@
+"""Build the command for a task: all that a worker needs, since it can ask nobody."""
+
+from collections.abc import Iterator, Sequence
+
+from moviola import object_keys
+from moviola.messages import COMMANDS, ObjectRef, TaskCommand
+from moviola.plan import ORIGINAL, PROBE_PASS, Edit, Overlay, Pass
+from moviola.video import Run, Task, Video
+
+
+def command_for(task: Task, run: Run, tasks: Sequence[Task], video: Video, *, lease_seconds: float) -> TaskCommand:
+    """The command for a dispatched *task*; *tasks* are all of the run's, those it reads from among them."""
+    one = pass_of(run, task)
+    command = next(model for kind, model in COMMANDS.items() if kind == task.kind)
+    return command.model_validate(
+        {
+            "task_id": task.id,
+            "run_id": run.id,
+            "video_id": run.video_id,
+            "tenant": run.tenant,
+            "name": task.name,
+            "attempt": task.attempt,
+            "source": _source(one, tasks, video),
+            "resources": dict(_resources(one, run)),
+            "output_prefix": object_keys.outputs_of(run.tenant, run.video_id, run.id, one),
+            "files": one.files,
+            "parameters": one.parameters,
+            "lease_seconds": lease_seconds,
+            "deadline": task.deadline,
+        }
+    )
+
+
+def pass_of(run: Run, task: Task) -> Pass:
+    """The pass that *task* is; before there is a plan there is only the probe's."""
+    return PROBE_PASS if run.plan is None or task.name == PROBE_PASS.name else run.plan.named(task.name)
+
+
+def _source(one: Pass, tasks: Sequence[Task], video: Video) -> ObjectRef:
+    if one.source == ORIGINAL:
+        return ObjectRef(key=video.object_key, etag=video.object_etag, size=video.size, sha256=video.sha256)
+    output = next(task for task in tasks if task.name == one.source).outputs[0]
+    return ObjectRef(key=output.key, size=output.size, sha256=output.sha256)
+
+
+def _resources(one: Pass, run: Run) -> Iterator[tuple[str, ObjectRef]]:
+    """The images that the pass lays over the picture, under the names that its parameters call them."""
+    if isinstance(one.parameters, Edit):
+        for operation in one.parameters.picture:
+            if isinstance(operation, Overlay) and operation.image is not None:
+                yield operation.image, ObjectRef(key=object_keys.watermark(run.tenant, operation.image))

@@ -1,0 +1,160 @@
+"""Load, decide, save: one transaction for each event, under the lock of its run and guarded by its version.
+
+State, history, new tasks and the messages about them are committed together or not at all. A commit whose outcome is
+unknown is simply tried again: an event that took effect already changes nothing the second time.
+"""
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from moviola.errors import StaleVersion
+from moviola.ports.message_bus import post
+from moviola.ports.video_store import Transaction, VideoStore
+from moviola.settings import Settings
+from moviola.video import Run, RunId, RunState, TaskState, Tenant, VideoId, VideoState, new_id, utc_now
+from moviola_orchestrator.bells import Bells
+from moviola_orchestrator.deciding import decide
+from moviola_orchestrator.decision import Decision, Moment, Policy, Snapshot
+from moviola_orchestrator.happenings import CancelRequested, DeleteRequested, Happening
+from moviola_orchestrator.progress import begin
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+Clock = Callable[[], datetime]
+
+
+Also = Callable[[Transaction, Snapshot], Awaitable[Sequence[Decision]]]
+"""What else is to be decided in the same transaction, upon the run as the first decision left it."""
+
+
+class Ledger:
+    """The only way to change runs. ``clock`` and ``chance`` (0 to 1, for jitter) can be replaced in tests."""
+
+    def __init__(
+        self,
+        store: VideoStore,
+        settings: Settings,
+        bells: Bells,
+        *,
+        clock: Clock = utc_now,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.store = store
+        self.bells = bells
+        self.clock = clock
+        self.policy = Policy.of(settings)
+        self._chance = chance
+
+    async def begin(self, tenant: Tenant, video_id: VideoId, *, also: Also | None = None) -> Decision | None:
+        """Begin the first run of an uploaded video; None, and nothing done, where there is nothing to begin."""
+
+        async def decided(transaction: Transaction) -> list[Decision]:
+            found = await transaction.videos.get(tenant, video_id)
+            if found is None or found.latest is not None or found.video.state is not VideoState.UPLOADED:
+                return []
+            decision = begin(found.video, self._moment())
+            await transaction.runs.add(decision.run)
+            await self._write(transaction, decision)
+            return [decision, *(await also(transaction, Snapshot(decision.run, decision.tasks)) if also else ())]
+
+        return await self._committed(decided)
+
+    async def decide(self, run_id: RunId, event: Happening, *, also: Also | None = None) -> Decision | None:
+        """Decide what *event* makes of a run, and commit it; None where there is no such run."""
+
+        async def decided(transaction: Transaction) -> list[Decision]:
+            snapshot = await self.load(transaction, run_id)
+            if snapshot is None:
+                return []
+            decision = await self.apply(transaction, snapshot, event)
+            if also is None or not decision.changed:
+                return [decision]
+            return [decision, *await also(transaction, after(snapshot, decision))]
+
+        return await self._committed(decided)
+
+    async def load(self, transaction: Transaction, run_id: RunId) -> Snapshot | None:
+        """The run, locked until the transaction ends, with its tasks."""
+        run = await transaction.runs.lock(run_id)
+        if run is None:
+            return None
+        return Snapshot(run, tuple(await transaction.tasks.of_run(run_id)), serving=await _serving(transaction, run))
+
+    async def apply(self, transaction: Transaction, snapshot: Snapshot, event: Happening) -> Decision:
+        """Decide and write, in a transaction of the caller's, who tells us by `committed`."""
+        decision = decide(snapshot, event, self._moment(), self.policy)
+        if decision.changed:
+            await transaction.runs.save(decision.run)
+        await self._write(transaction, decision)
+        if decision.refused is not None:
+            log.info("refused an event", event_type=event.type, run=snapshot.run.id, reason=decision.refused)
+        return decision
+
+    def committed(self, decision: Decision) -> None:
+        """Wake whoever has to act on what was committed."""
+        if decision.changed or decision.messages:
+            self.bells.outbox.ring()
+        if any(task.state is not TaskState.DISPATCHED for task in (*decision.added, *decision.saved)):
+            self.bells.dispatch.ring()  # a place on a queue is free, or a task waits
+        for task in decision.saved:
+            if task.state is TaskState.PENDING and task.not_before is not None:
+                self.bells.dispatch.ring_in((task.not_before - self.clock()).total_seconds())
+
+    async def call_off(self, tenant: Tenant, video_id: VideoId, event: CancelRequested | DeleteRequested) -> None:
+        """Cancel what the client meant: the run that was the latest when it asked.
+
+        The times of two hosts are compared only where there are several runs to choose from.
+        """
+        async with self.store.snapshot() as view:
+            found = await view.videos.get(tenant, video_id)
+        if found is None:
+            return
+        if found.latest is None:
+            await self.begin(tenant, video_id)  # it is canceled as it begins
+            return
+        asked = found.video.cancel_requested_at
+        meant = found.latest.number == 1 or (asked is not None and asked >= found.latest.created_at)
+        if meant or isinstance(event, DeleteRequested):
+            await self.decide(found.latest.id, event)
+
+    async def _committed(self, decided: Callable[[Transaction], Awaitable[Sequence[Decision]]]) -> Decision | None:
+        """Commit what is *decided*, anew where somebody was faster; the first decision, None where there was none."""
+        while True:
+            try:
+                async with self.store.transaction() as transaction:
+                    decisions = await decided(transaction)
+            except StaleVersion:
+                continue
+            for decision in decisions:
+                self.committed(decision)
+            return decisions[0] if decisions else None
+
+    def _moment(self) -> Moment:
+        return Moment(self.clock(), self._chance(), new_id)
+
+    async def _write(self, transaction: Transaction, decision: Decision) -> None:
+        if decision.added:
+            await transaction.tasks.add(decision.added)
+        if decision.saved:
+            await transaction.tasks.save(decision.saved)
+        if decision.entries:
+            await transaction.history.append(decision.entries)
+        if decision.messages:
+            about = decision.run.video_id
+            await transaction.outbox.add([post(message, correlation_id=about) for message in decision.messages])
+
+
+def after(snapshot: Snapshot, decision: Decision) -> Snapshot:
+    """The run as *decision* left it; saving has made the row's version one more."""
+    run = replace(decision.run, version=snapshot.run.version + 1)
+    return replace(snapshot, run=run, tasks=decision.tasks)
+
+
+async def _serving(transaction: Transaction, run: Run) -> bool:
+    """Whether an earlier run of the video is ready; the first has none before it."""
+    if run.number == 1:
+        return False
+    return any(other.state is RunState.READY for other in await transaction.runs.of_video(run.video_id))

@@ -1,0 +1,172 @@
+"""How a run goes on: it begins, is planned, moves through its passes and ends in one of three ways."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from moviola.errors import InvalidRecipe
+from moviola.messages import VideoCanceled, VideoFailed, VideoReady
+from moviola.plan import ORIGINAL, PROBE_PASS, Pass, Plan
+from moviola.planner import compile_plan
+from moviola.probe import Probe
+from moviola.recipe import Recipe
+from moviola.video import (
+    TERMINAL_RUN_STATES,
+    Failure,
+    OutputFile,
+    Run,
+    RunId,
+    RunState,
+    Task,
+    TaskId,
+    TaskState,
+    Video,
+)
+from moviola_orchestrator.decision import Decision, Moment, Snapshot
+from moviola_orchestrator.draft import Draft
+from moviola_orchestrator.lifecycle import STATE_OF_KIND
+
+
+def begin(video: Video, moment: Moment, *, number: int = 1) -> Decision:
+    """The run *number* of a video that is uploaded, with the task that reads its facts.
+
+    A cancel that was asked for before there was a run cancels this one, if it is the first.
+    """
+    run = Run(
+        id=RunId(moment.new_id()),
+        video_id=video.id,
+        tenant=video.tenant,
+        number=number,
+        state=RunState.UPLOADED,
+        recipe=video.recipe,
+        priority=video.priority,
+        created_at=moment.now,
+        updated_at=moment.now,
+    )
+    draft = Draft(Snapshot(run, ()), "video.uploaded", moment)
+    cause = "The video was uploaded."
+    draft.announce(None, cause)
+    draft.add(_task(run, PROBE_PASS, moment), cause)
+    if number == 1 and video.cancel_requested_at is not None:
+        cancel(draft, "A cancel was asked for before the run began.")
+    return draft.decision()
+
+
+def adopt_plan(draft: Draft, probe: Probe, *, fusion: bool, cause: str) -> None:
+    """Compile the recipe for the file that was found; a recipe that does not fit it fails the run."""
+    run = draft.run = replace(draft.run, probe=probe)
+    try:
+        plan = compile_plan(run.recipe, probe, fusion=fusion)
+    except InvalidRecipe as error:
+        step = _step_at(run.recipe, error.errors[0].pointer if error.errors else "")
+        fail(draft, Failure(code=error.code, step=step, message=str(error)), cause)
+    else:
+        draft.run = replace(run, plan=plan)
+
+
+def settle(draft: Draft, cause: str) -> None:
+    """Bring the run to where its tasks say it is: new tasks for passes that can be done now, its state, its end."""
+    run = draft.run
+    if run.state in TERMINAL_RUN_STATES:
+        return
+    if run.state is RunState.CANCELING:
+        _finish_cancel(draft, cause)
+    elif run.plan is None:
+        probing = draft.named(PROBE_PASS.name)
+        if run.state is RunState.UPLOADED and probing is not None and probing.state is TaskState.RUNNING:
+            draft.move_run("probe", cause)
+    else:
+        _go_on(draft, run.plan, cause)
+
+
+def fail(draft: Draft, failure: Failure, cause: str) -> None:
+    """The run fails now; what else it had to do is called off, and nobody waits for it."""
+    if not draft.move_run("fail", cause, failure=failure, finished_at=draft.moment.now):
+        return
+    _call_off(draft, "The run failed.")
+    for task in draft.tasks:
+        if task.state is TaskState.RUNNING:
+            # The lease stays: until it ends, the worker may still write, and a purge has to wait for that.
+            draft.move_task(task, "abandon", "The run failed.", lease_until=task.lease_until)
+            draft.stop_workers(task.id)
+    run = draft.run
+    draft.messages.append(VideoFailed(video_id=run.video_id, tenant=run.tenant, run_id=run.id, failure=failure))
+
+
+def cancel(draft: Draft, cause: str) -> None:
+    """Call off what has not started, tell the workers to stop the rest; canceled when none runs any more."""
+    if draft.run.state in TERMINAL_RUN_STATES or draft.canceling:
+        draft.refused = f"the run is {draft.run.state}"
+        return
+    _call_off(draft, cause)
+    draft.stop_workers(*(task.id for task in draft.tasks if task.state is TaskState.RUNNING))
+    finished_at = None if draft.busy else draft.moment.now
+    draft.move_run("cancel", cause, finished_at=finished_at)
+    _tell_canceled(draft)
+
+
+def _finish_cancel(draft: Draft, cause: str) -> None:
+    if not draft.busy:
+        draft.move_run("stopped", cause, finished_at=draft.moment.now)
+        _tell_canceled(draft)
+
+
+def _tell_canceled(draft: Draft) -> None:
+    run = draft.run
+    if run.state is RunState.CANCELED:
+        draft.messages.append(VideoCanceled(video_id=run.video_id, tenant=run.tenant, run_id=run.id))
+
+
+def _call_off(draft: Draft, cause: str) -> None:
+    for task in draft.tasks:
+        if task.state is TaskState.DISPATCHED:
+            draft.stop_workers(task.id)
+        if task.state in (TaskState.PENDING, TaskState.DISPATCHED):
+            draft.move_task(task, "cancel", cause)
+
+
+def _go_on(draft: Draft, plan: Plan, cause: str) -> None:
+    done = {task.name for task in draft.tasks if task.state is TaskState.SUCCEEDED}
+    for one in plan.passes:
+        if draft.named(one.name) is None and (one.source == ORIGINAL or one.source in done):
+            draft.add(_task(draft.run, one, draft.moment), cause)
+    unfinished = next((one for one in plan.passes if one.name not in done), None)
+    if unfinished is None:
+        _finish(draft, plan, cause)
+    elif draft.run.state is not STATE_OF_KIND[unfinished.kind]:
+        draft.move_run(unfinished.kind, cause)
+
+
+def _finish(draft: Draft, plan: Plan, cause: str) -> None:
+    files = tuple(_files(draft, plan))
+    if draft.move_run("finish", cause, files=files, finished_at=draft.moment.now):
+        run = draft.run
+        draft.messages.append(VideoReady(video_id=run.video_id, tenant=run.tenant, run_id=run.id, files=files))
+
+
+def _files(draft: Draft, plan: Plan) -> Iterator[OutputFile]:
+    for one in plan.passes:
+        task = draft.named(one.name)
+        if task is not None:
+            yield from (output for output in task.outputs if output.name in one.files)
+
+
+def _task(run: Run, one: Pass, moment: Moment) -> Task:
+    return Task(
+        id=TaskId(moment.new_id()),
+        run_id=run.id,
+        video_id=run.video_id,
+        tenant=run.tenant,
+        name=one.name,
+        kind=one.kind,
+        state=TaskState.PENDING,
+        priority=run.priority,
+        created_at=moment.now,
+    )
+
+
+def _step_at(recipe: Recipe | None, pointer: str) -> str:
+    """The name of the step that a JSON pointer into the recipe leads to."""
+    parts = pointer.split("/")
+    if recipe is not None and parts[:2] == ["", "steps"] and len(parts) > 2:
+        return recipe.steps[int(parts[2])].step
+    return PROBE_PASS.name

@@ -1,0 +1,59 @@
+"""Delete what is left of deleted videos, once no worker can write there any more."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+
+from moviola import object_keys
+from moviola.messages import VideoDeleted
+from moviola.ports.message_bus import post
+from moviola.ports.object_storage import ObjectStorage
+from moviola.video import TERMINAL_RUN_STATES, Run, RunState, Video
+from moviola_orchestrator.happenings import DeleteRequested
+from moviola_orchestrator.ledger import Ledger
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+async def purge(video: Video, ledger: Ledger, storage: ObjectStorage) -> bool:
+    """Cancel its runs; and if nothing of them is at work, delete its objects and rows, and tell. Whether it is done.
+
+    May be called again for a video that is half purged.
+    """
+    async with ledger.store.snapshot() as view:
+        runs = await view.runs.of_video(video.id)
+    for run in runs:
+        if run.state not in TERMINAL_RUN_STATES and run.state is not RunState.CANCELING:
+            await ledger.decide(run.id, DeleteRequested())
+    if await _at_work(runs, ledger, ledger.clock()):
+        return False
+    objects = await storage.delete(object_keys.originals(video.tenant, video.id))
+    objects += await storage.delete(object_keys.outputs(video.tenant, video.id))
+    if not await _forget(video, runs, ledger):
+        return False
+    log.info("purged a deleted video", objects=objects)
+    return True
+
+
+async def _at_work(runs: Sequence[Run], ledger: Ledger, now: datetime) -> bool:
+    """Whether some worker has a lease: it runs, or was told to stop and may not have heard."""
+    async with ledger.store.snapshot() as view:
+        for run in runs:
+            tasks = await view.tasks.of_run(run.id)
+            if any(task.lease_until is not None and task.lease_until > now for task in tasks):
+                return True
+            current = await view.runs.get(run.id)
+            if current is not None and current.state not in TERMINAL_RUN_STATES:
+                return True
+    return False
+
+
+async def _forget(video: Video, runs: Sequence[Run], ledger: Ledger) -> bool:
+    async with ledger.store.transaction() as transaction:
+        if runs and await transaction.runs.lock(runs[0].id) is None:
+            return False  # another replica was faster, and has told
+        await transaction.videos.purged(video.id, at=ledger.clock())
+        await transaction.outbox.add([post(VideoDeleted(video_id=video.id, tenant=video.tenant))])
+    ledger.bells.outbox.ring()
+    return True

@@ -1,0 +1,16 @@
+"""The media engine: everything that touches FFmpeg, through PyAV. One module a noun; only steps call it.
+
+sniffing, truncation    what the bytes say before a demuxer sees them
+opening                 the one way to open an input: whitelists, limits, time-outs
+failures                the one place that maps FFmpeg's errors to failure codes
+geometry, colour        how a picture is meant to be shown
+facts, packets          reading the facts for a probe
+reading                 frames of one stream, from a time on, in presentation order
+selection, timeline     which frames are kept, and where they land on the result's clock
+picture, watermark      the filter graph
+sound                   the result's audio: copied, or cut and encoded
+result                  the mp4 that is written
+rendering, remuxing     the two ways to edit: one decode and one encode, or packets as they are
+ahead                   an iterator run in a thread of its own
+poster, sample          a still picture; a clip to try things with
+"""

@@ -1,0 +1,141 @@
+"""The result's sound: the source's packets as they are, or decoded, cut to the sample and encoded anew.
+
+The picture sets the pace: whoever muxes asks for the sound up to the moment that the picture has reached, so that the
+two are interleaved and nothing piles up.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from av.stream import Stream
+
+from moviola.messages import Limits
+from moviola_workers.engine.reading import SoundReader
+from moviola_workers.engine.result import Result
+from moviola_workers.engine.samples import Samples
+from moviola_workers.engine.timeline import Timeline
+
+
+class Sound(Protocol):
+    def write(self, until: Fraction | None) -> None:
+        """Mux the sound up to that second of the result; None: all that is left. May stop earlier, never later."""
+
+
+class Silence:
+    """No sound at all."""
+
+    def write(self, until: Fraction | None) -> None:
+        pass
+
+
+class CopiedSound:
+    """Packet for packet, moved to the result's clock."""
+
+    def __init__(self, path: Path, limits: Limits, result: Result, origin: Fraction, stack: ExitStack) -> None:
+        reader = stack.enter_context(SoundReader(path, limits))
+        source = reader.stream
+        self._base = source.time_base or Fraction(1, source.codec_context.sample_rate)
+        self._result = result
+        self._stream = result.copied_stream(source)
+        self._packets = _in_order(reader.container.demux(source), -round(origin / self._base))
+        self._waiting: Packet[AudioStream] | None = None
+
+    def write(self, until: Fraction | None) -> None:
+        for packet in self._due(until):
+            packet.stream = self._stream  # type: ignore[assignment]  # a copied stream of the same kind
+            self._result.mux(packet)
+
+    def _due(self, until: Fraction | None) -> "Iterator[Packet[AudioStream]]":
+        while (packet := self._waiting or next(self._packets, None)) is not None:
+            self._waiting = packet
+            if until is not None and (packet.pts or 0) * self._base > until:
+                return
+            self._waiting = None
+            yield packet
+
+
+def _in_order(packets: "Iterator[Packet[AudioStream]]", shift: int) -> "Iterator[Packet[AudioStream]]":
+    """Packets that reach beyond second 0, with times that grow; the muxer takes no others."""
+    last: int | None = None
+    for packet in packets:
+        position = packet.pts if packet.pts is not None else packet.dts
+        if position is None or packet.size == 0:
+            continue
+        position += shift
+        # The packet before the first that is heard is kept: a decoder needs it to run in.
+        if position + 2 * (packet.duration or 0) <= 0 or (last is not None and position <= last):
+            continue
+        packet.pts = packet.dts = last = position
+        yield packet
+
+
+class EncodedSound:
+    """Decoded, cut where the picture is cut, and encoded; gaps in the source become silence."""
+
+    def __init__(self, path: Path, limits: Limits, result: Result, timeline: Timeline, stack: ExitStack) -> None:
+        self._reader = stack.enter_context(SoundReader(path, limits))
+        self._timeline = timeline
+        self._encoder = result.encoded_sound(self._reader.stream)
+        self._samples = Samples(self._encoder.rate, self._encoder.layout)
+        self._index = -1
+        self._frames: Iterator[AudioFrame] = iter(())
+        self._waiting: AudioFrame | None = None
+
+    def write(self, until: Fraction | None) -> None:
+        while until is None or self._samples.seconds < until:
+            if not self._step():
+                break
+        if until is None:
+            self._encoder.encode(None)
+
+    def _step(self) -> bool:
+        """Take one frame on; False where the picture has not yet settled what becomes of it, or all is done."""
+        if self._index < 0 and not self._enter(0):
+            return False
+        cut = self._timeline.cuts[self._index]
+        frame = self._waiting or next(self._frames, None)
+        self._waiting = frame
+        if frame is None:
+            return self._leave()
+        begin, end = self._samples.span(frame)
+        if not self._timeline.is_settled(self._index, end):
+            return False
+        self._waiting = None
+        for piece in self._samples.placed(frame, begin, cut):
+            self._encoder.encode(piece)
+        if cut.end is not None and end >= cut.end:
+            return self._leave()
+        return True
+
+    def _leave(self) -> bool:
+        """On to the next cut; its beginning is filled up with silence, should this one's sound have been short."""
+        if self._enter(self._index + 1):
+            return True
+        # Whether another cut will follow is known only when the picture is through.
+        self._waiting = None
+        return False
+
+    def _enter(self, index: int) -> bool:
+        if index >= len(self._timeline.cuts):
+            return False
+        cut = self._timeline.cuts[index]
+        self._index = index
+        self._waiting = None
+        base = self._reader.time_base
+        run_in = Fraction(1, 5)
+        frames = self._reader.frames(int((cut.start - run_in) / base))
+        self._frames = self._samples.uniform(frames)
+        for piece in self._samples.silence_until(cut.lands):
+            self._encoder.encode(piece)
+        return True
+
+
+def is_copyable(stream: Stream) -> bool:
+    """Already what the result holds, so that no generation need be lost."""
+    return stream.codec_context.name == "aac"

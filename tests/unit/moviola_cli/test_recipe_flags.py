@@ -1,0 +1,88 @@
+"""From flags to a recipe."""
+
+import pytest
+
+from moviola.errors import InvalidRecipe
+from moviola.recipe import SHOWCASE, Mute, Recipe, Resize, Thumbnails, TimeRange, Trim, Watermark, parse_recipe
+from moviola_cli.outcome import BadUse
+from moviola_cli.recipe_flags import RecipeFlags, compose_recipe, parse_time
+
+
+def test_no_flag_means_no_step() -> None:
+    assert compose_recipe(RecipeFlags()) == Recipe(steps=())
+
+
+def test_flags_alone_mean_just_those_steps_in_the_usual_order() -> None:
+    flags = RecipeFlags(poster=True, mute=True, text="ANB", position="top", height=720, start=5.0, end=35.0)
+
+    assert compose_recipe(flags).steps == (
+        Trim(start=5, end=35),
+        Resize(height=720),
+        Watermark(text="ANB", position="top"),
+        Mute(),
+        Thumbnails(),
+    )
+
+
+def test_flags_override_what_the_recipes_steps_say() -> None:
+    steps = compose_recipe(RecipeFlags(end=10.0, height=360, text="Other"), SHOWCASE).steps
+
+    assert steps[:3] == (Trim(start=0, end=10), Resize(width=1280, height=360), Watermark(text="Other"))
+    assert steps[3:] == SHOWCASE.steps[3:]
+
+
+def test_start_and_end_replace_a_list_of_ranges() -> None:
+    base = Recipe(steps=(Trim(keep=(TimeRange(start=0, end=1),)),))
+
+    assert compose_recipe(RecipeFlags(start=2.0), base).steps == (Trim(start=2),)
+
+
+def test_an_image_replaces_a_text_and_keeps_its_place() -> None:
+    base = Recipe(steps=(Watermark(text="Old", position="center", margin=7),))
+
+    assert compose_recipe(RecipeFlags(image="id"), base).steps == (Watermark(image="id", position="center", margin=7),)
+
+
+def test_position_alone_moves_the_recipes_watermark() -> None:
+    assert compose_recipe(RecipeFlags(position="top"), SHOWCASE).steps[2] == Watermark(text="Moviola", position="top")
+
+
+def test_a_new_step_goes_before_the_later_ones_and_none_comes_twice() -> None:
+    base = parse_recipe({"steps": [{"step": "mute"}, {"step": "thumbnails", "at": 1}], "output": {"quality": 30}})
+
+    recipe = compose_recipe(RecipeFlags(width=640, mute=True, poster=True), base)
+
+    assert recipe.steps == (Resize(width=640), Mute(), Thumbnails(at=1))
+    assert recipe.output.quality == 30
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [(RecipeFlags(fit="cover"), "--width or --height"), (RecipeFlags(position="top"), "--watermark-text")],
+)
+def test_a_flag_that_says_nothing_alone_is_refused(flags: RecipeFlags, sentence: str) -> None:
+    with pytest.raises(BadUse, match=sentence):
+        compose_recipe(flags)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [RecipeFlags(start=5.0, end=5.0), RecipeFlags(start=-1.0), RecipeFlags(end=float("inf")), RecipeFlags(width=0)],
+)
+def test_values_that_no_recipe_may_have_are_refused(flags: RecipeFlags) -> None:
+    with pytest.raises(InvalidRecipe):
+        compose_recipe(flags)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("5", 5.0), ("90.25", 90.25), ("1:30.5", 90.5), ("0:01:30", 90.0), ("01:00:00", 3600.0), ("-1", -1.0)],
+)
+def test_times_are_seconds_or_a_clock(text: str, seconds: float) -> None:
+    assert parse_time(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "1:2:3:4", "1m30s"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(BadUse, match="is not a time"):
+        parse_time(text)

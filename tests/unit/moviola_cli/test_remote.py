@@ -1,0 +1,186 @@
+"""The commands that talk to a server, run as their user runs them, against a small server of our own."""
+
+import asyncio
+import hashlib
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+MOVIOLA = Path(sys.executable).parent / "moviola"
+CONTENT = b"a film" * 10_000
+FILE = {
+    "name": "result.mp4",
+    "size": len(CONTENT),
+    "sha256": hashlib.sha256(CONTENT).hexdigest(),
+    "content_type": "video/mp4",
+}
+
+
+@dataclass(slots=True)
+class Server:
+    """One video that goes through *states*, one with each event that a watcher is sent."""
+
+    url: str = ""
+    states: list[tuple[str, str, float]] = field(default_factory=lambda: [("ready", "ready", 1.0)])
+    authorization: set[str | None] = field(default_factory=set)
+    recipes: list[str] = field(default_factory=list)
+    canceled: list[str] = field(default_factory=list)
+
+    def video(self) -> dict[str, object]:
+        status, state, progress = self.states[0]
+        steps = [
+            {"step": name, "state": "running", "pass": "render", "progress": progress, "attempts": 1}
+            for name in ("trim", "resize")
+        ]
+        return {
+            "id": "v1",
+            "status": status,
+            "state": state,
+            "title": "A film",
+            "progress": progress,
+            "steps": steps,
+            "files": [FILE] if status == "ready" else [],
+            "failure": {"code": "media.corrupt", "step": "render", "message": "It is broken."}
+            if status == "failed"
+            else None,
+            "created_at": "2026-01-02T03:04:05Z",
+        }
+
+    async def show(self, request: web.Request) -> web.Response:
+        self.authorization.add(request.headers.get("Authorization"))
+        if request.match_info["id"] != "v1":
+            problem = {"title": "Not Found", "detail": "There is no such video.", "code": "video.not_found"}
+            return web.json_response(problem, status=404, content_type="application/problem+json")
+        return web.json_response(self.video())
+
+    async def list(self, request: web.Request) -> web.Response:
+        return web.json_response({"data": [self.video()], "next_cursor": None})
+
+    async def take(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        self.recipes.append(str(form.get("recipe")))
+        return web.json_response(self.video(), status=202)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        self.canceled.append(request.match_info["id"])
+        return web.json_response(self.video())
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        while len(self.states) > 1:
+            self.states.pop(0)
+            await response.write(b"event: state\ndata: {}\n\n")
+            # Each is seen before the next one happens.
+            await asyncio.sleep(0.05)
+        return response
+
+    async def file(self, request: web.Request) -> web.Response:
+        return web.Response(body=CONTENT)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    fake = Server()
+    application = web.Application(client_max_size=2**30)
+    application.router.add_get("/v1/videos", fake.list)
+    application.router.add_post("/v1/videos", fake.take)
+    application.router.add_get("/v1/videos/{id}", fake.show)
+    application.router.add_post("/v1/videos/{id}/cancel", fake.cancel)
+    application.router.add_get("/v1/videos/{id}/events", fake.events)
+    application.router.add_get("/v1/videos/{id}/files/result.mp4", fake.file)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield fake
+    await runner.cleanup()
+
+
+async def moviola(server: Server, folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """Status, stdout and stderr of one command."""
+    process = await asyncio.create_subprocess_exec(
+        MOVIOLA,
+        *arguments,
+        cwd=folder,
+        env={**os.environ, "MOVIOLA_URL": server.url, "MOVIOLA_API_KEY": "secret"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_list_in_a_pipe_is_one_line_a_video(server: Server, tmp_path: Path) -> None:
+    assert await moviola(server, tmp_path, "list") == (0, "v1\tready\t100%\t2026-01-02 03:04:05\tA film\n", "")
+
+
+async def test_show_tells_the_files_and_sends_the_key(server: Server, tmp_path: Path) -> None:
+    status, out, err = await moviola(server, tmp_path, "show", "v1")
+
+    assert (status, err) == (0, "")
+    assert f"file      result.mp4 {len(CONTENT)} bytes sha256 {FILE['sha256']}" in out.splitlines()
+    assert server.authorization == {"Bearer secret"}
+
+
+async def test_show_as_json_is_json(server: Server, tmp_path: Path) -> None:
+    status, out, _ = await moviola(server, tmp_path, "show", "v1", "--json")
+
+    assert status == 0
+    assert json.loads(out)["files"][0]["sha256"] == FILE["sha256"]
+
+
+async def test_unknown_video_is_one_line_and_status_2(server: Server, tmp_path: Path) -> None:
+    assert await moviola(server, tmp_path, "show", "v2") == (2, "", "moviola: There is no such video.\n")
+
+
+async def test_submit_and_wait_shows_each_state_and_pass_in_plain_lines(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_bytes(CONTENT)
+    (tmp_path / "recipe.json").write_text('{"steps": [{"step": "mute"}]}')
+    server.states = [("queued", "uploaded", 0.0), ("processing", "rendering", 0.5), ("ready", "ready", 1.0)]
+
+    status, out, err = await moviola(server, tmp_path, "submit", "film.mp4", "--recipe", "recipe.json", "--wait")
+
+    assert (status, out) == (0, "v1 ready A film\n")
+    assert "upload film.mp4 100%" in err.splitlines()
+    assert [line for line in err.splitlines() if line.startswith("A film: ")] == [
+        "A film: uploaded",
+        "A film: rendering",
+        "A film: ready",
+    ]
+    assert "render (trim, resize) 50%" in err.splitlines()
+    assert json.loads(server.recipes[0])["steps"] == [{"step": "mute"}]
+
+
+async def test_watching_a_video_that_fails_is_status_1_with_its_code(server: Server, tmp_path: Path) -> None:
+    server.states = [("processing", "rendering", 0.5), ("failed", "failed", 0.5)]
+
+    status, out, err = await moviola(server, tmp_path, "watch", "v1")
+
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1] == "moviola: media.corrupt: It is broken."
+
+
+async def test_cancel_asks_the_server(server: Server, tmp_path: Path) -> None:
+    assert (await moviola(server, tmp_path, "cancel", "v1"))[0] == 0
+    assert server.canceled == ["v1"]
+
+
+async def test_download_is_verified_and_leaves_nothing_else(server: Server, tmp_path: Path) -> None:
+    status, out, _ = await moviola(server, tmp_path, "download", "v1", "-o", "film.mp4")
+
+    assert (status, out) == (0, f"film.mp4: {len(CONTENT)} bytes, sha256 {FILE['sha256']}\n")
+    assert await asyncio.to_thread(os.listdir, tmp_path) == ["film.mp4"]
+
+
+async def test_a_file_that_is_not_there_is_told_with_those_that_are(server: Server, tmp_path: Path) -> None:
+    status, _, err = await moviola(server, tmp_path, "download", "v1", "poster.jpg")
+
+    assert (status, err) == (2, "moviola: The video has no file poster.jpg; there is result.mp4.\n")
