@@ -17,7 +17,8 @@ from typing import ParamSpec, TypeVar
 
 from moviola.adapters.object_storage.digests import CHUNK, Digests, etag_of
 from moviola.adapters.object_storage.keys import components, components_of_existing
-from moviola.adapters.object_storage.local_tree import Tree, open_tree
+from moviola.adapters.object_storage.local_tree import Tree
+from moviola.adapters.object_storage.local_workshop import open_tree
 from moviola.adapters.object_storage.local_writes import TakenFile, UnfinishedFile
 from moviola.adapters.object_storage.threads import OpenFile, Threads, no_space_told
 from moviola.errors import ObjectChanged, ObjectNotFound, StorageUnavailable
