@@ -43,11 +43,13 @@ class Deployment:
     environment: Mapping[str, str]
     url: str
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    log_began: dict[str, int] = field(default_factory=dict)
 
     def start(self, *names: str, **environment: str) -> None:
         """Start those services, or all, with more in their environment."""
         for name in names or self.services:
             with (self.folder / f"{name}.log").open("ab") as log:
+                self.log_began[name] = log.tell()
                 self.running[name] = subprocess.Popen(
                     [str(MOVIOLA), *self.services[name]],
                     stdout=log,
@@ -77,6 +79,15 @@ class Deployment:
             assert not dead, f"{dead} ended: {self.log(dead[0])}"
             assert time.monotonic() < until, f"not ready: { {name: self.log(name) for name in self.running} }"
             time.sleep(0.05)
+
+    def wait_logged(self, words: str, *names: str) -> None:
+        """Wait until each of those services has logged *words* since it was started."""
+        until = time.monotonic() + READY_WITHIN
+        for name in names:
+            while words.encode() not in (self.folder / f"{name}.log").read_bytes()[self.log_began[name] :]:
+                assert self.running[name].poll() is None, f"{name} ended: {self.log(name)}"
+                assert time.monotonic() < until, f"{name} never said {words!r}: {self.log(name)}"
+                time.sleep(0.05)
 
     def _answers(self) -> bool:
         try:

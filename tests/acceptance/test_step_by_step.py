@@ -27,6 +27,8 @@ def unfused(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployme
     yield deployment
     deployment.kill(*ORCHESTRATORS)
     deployment.start(*ORCHESTRATORS)
+    # A process that is told to stop before it can listen for that dies of it, and the next to use this would wonder.
+    deployment.wait_logged("the orchestrator runs", *ORCHESTRATORS)
 
 
 @pytest.fixture

@@ -28,7 +28,8 @@ def configure_logging(settings: Settings, service: str, *, stream: TextIO | None
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        cache_logger_on_first_use=True,
+        # Not cached: a logger that was used before, by another command in this process, would keep that one's level.
+        cache_logger_on_first_use=False,
     )
     renderer: list[structlog.types.Processor] = (
         [structlog.dev.ConsoleRenderer(colors=out.isatty())]

@@ -64,6 +64,7 @@ async def test_a_commit_elsewhere_wakes_the_relay(stage: Stage) -> None:
         await stage.upload()
         await asyncio.wait_for(anext(copies), timeout=2)
         relaying.cancel()
+        await asyncio.wait([relaying])  # it may hold a connection, which must be back before the store is closed
 
 
 async def test_two_relays_publish_everything_and_mark_it_sent(stage: Stage) -> None:
