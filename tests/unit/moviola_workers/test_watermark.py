@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from moviola.errors import TaskFailure
+from moviola.marking import Position
 from moviola.plan import Overlay
-from moviola.recipe import Position
 from moviola_workers import fonts
 from moviola_workers.engine import watermark
 from tests.media.clips import Clip, Shown, make, shown
@@ -128,6 +128,6 @@ def test_any_text_can_be_drawn(text: str) -> None:
 
 @pytest.mark.parametrize("character", "ñáéíóúüÑ€¿¡çßŁğΩЖ")
 def test_the_font_has_the_letters_that_people_need(character: str) -> None:
-    font = fonts.bold(32)
+    font = fonts.load("bold", 32)
 
     assert bytes(font.getmask(character)) != bytes(font.getmask("\uffff"))

@@ -24,6 +24,7 @@ from moviola_workers.engine.reading import PictureReader
 from moviola_workers.engine.result import PictureEncoder, Result
 from moviola_workers.engine.selection import Selection
 from moviola_workers.engine.sound import CopiedSound, EncodedSound, Silence, Sound, is_copyable
+from moviola_workers.engine.timeline import Timeline
 from moviola_workers.job import Job, Report
 
 # Pixels (in bytes) that may wait between the two threads.
@@ -52,7 +53,7 @@ def render(job: Job, edit: Edit, target: Path, report: Report) -> None:
             threads=job.encoder_threads,
         )
         sound = _sound(audio, job, edit, result, selection, origin, stack)
-        picture = Picture(_work(job, edit), reader.time_base, interlaced=interlaced)
+        picture = Picture(_work(job, edit, selection.timeline, origin), reader.time_base, interlaced=interlaced)
         made = picture.through(_chained(first, frames))
         _write(made, encoder, sound, result, edit.duration, report)
 
@@ -81,13 +82,15 @@ def _depth(stream: VideoStream) -> int:
     return max(2, min(16, WAITING_BYTES // max(1, stream.width * stream.height * 3 // 2)))
 
 
-def _work(job: Job, edit: Edit) -> PictureWork:
+def _work(job: Job, edit: Edit, timeline: Timeline, origin: Fraction) -> PictureWork:
     return PictureWork(
         operations=edit.picture,
         width=edit.width,
         height=edit.height,
         images=job.resources,
         threads=job.encoder_threads,
+        timeline=timeline,
+        origin=origin,
     )
 
 
