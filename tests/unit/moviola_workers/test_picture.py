@@ -1,9 +1,12 @@
 """What the picture looks like afterwards: upright, in square pixels, on its canvas, in standard colours."""
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
+from av.video.frame import VideoFrame
 
 from moviola.geometry import fit
 from moviola.messages import Limits
@@ -175,6 +178,66 @@ def test_interlaced_pictures_become_progressive(bench: Bench, tmp_path: Path) ->
     assert not bench.probe(result).video.interlaced
     assert numbers(result) == list(range(5, 15))
     assert times(result) == [Fraction(n, 25) for n in range(10)]
+
+
+def test_the_lines_of_two_fields_are_not_combed_into_one_picture(bench: Bench, tmp_path: Path) -> None:
+    source = tmp_path / "clip.mp4"
+    options = {"preset": "ultrafast", "qp": "4", "flags": "+ildct+ilme", "x264-params": "tff=1"}
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        for number in range(6):
+            # A bright bar that moves on from field to field.
+            fields = [b"\x28" * at + b"\xd2" * 24 + b"\x28" * (136 - at) for at in (16 * number, 16 * number + 8)]
+            frame = VideoFrame(160, 96, "yuv420p")
+            frame.planes[0].update(b"".join(line.ljust(frame.planes[0].line_size) for line in fields) * 48)
+            for plane in frame.planes[1:]:
+                plane.update(b"\x80" * plane.buffer_size)
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+    frames = shown(bench.edit(source))
+
+    combed, mended = _teeth(shown(source)[2]), _teeth(frames[2])
+    assert combed > 1000
+    assert mended < combed / 20
+
+
+def _teeth(frame: Shown) -> int:
+    """How many pixels differ much from the one below."""
+    return sum(
+        abs(one - other) > 80 for line, below in pairwise(frame.luma) for one, other in zip(line, below, strict=True)
+    )
+
+
+def test_a_turned_picture_of_pixels_that_are_not_square_is_stretched_then_turned(bench: Bench, tmp_path: Path) -> None:
+    clip = Clip(frames=3, quarters=True, shape=Fraction(2), rotation=90)
+    source = make(tmp_path / "clip.mp4", clip)
+
+    facts = bench.probe(source)
+    plan = compile_plan(Recipe(steps=(Resize(height=160),)), facts)
+    edit = plan.passes[0].parameters
+    assert edit.task == "edit"
+    (frame, *_) = shown(bench.edit(source, picture=edit.picture, size=(edit.width, edit.height)))
+
+    assert (facts.video.display_width, facts.video.display_height) == (96, 320)
+    assert (frame.width, frame.height) == (48, 160)
+    assert _corners(frame) == [100, 220, 40, 160]
+
+
+@pytest.mark.parametrize(("upscale", "inside"), [(False, 160), (True, 320)])
+def test_a_small_picture_grows_only_where_that_is_asked_for(
+    bench: Bench, tmp_path: Path, upscale: bool, inside: int
+) -> None:
+    source = make(tmp_path / "clip.mp4", Clip(frames=2, quarters=True))
+    step = Resize(width=320, height=192, upscale=upscale)
+
+    (frame, *_) = shown(bench.edit(source, picture=(fit(step, 160, 96),), size=(320, 192)))
+
+    lit = [x for x in range(frame.width) if frame.luma[frame.height // 2 - 4][x] > 100]
+    assert (frame.width, frame.height) == (320, 192)
+    assert len(lit) == pytest.approx(inside, abs=2)
 
 
 def test_a_size_that_changes_midway_is_followed(bench: Bench, tmp_path: Path) -> None:

@@ -140,6 +140,8 @@ def _conversion(source: colour.Colour, target: colour.Colour, form: str) -> dict
         options |= {
             "out_primaries": colour.PRIMARIES[target.primaries],
             "out_transfer": colour.TRANSFERS[target.transfer],
+            # Any other intent cuts off all that is brighter than white, or more colourful than the target can be.
+            "intent": "perceptual",
         }
     return options
 
