@@ -179,3 +179,29 @@ def test_a_still_picture_is_marked_alike_in_one_pass_and_in_several(
 def _at(frames: list[tuple[Fraction, float]], time: Fraction) -> float:
     """How strong the mark is in the frame on display."""
     return [strength for begin, strength in frames if begin <= time][-1]
+
+
+def test_frames_that_wait_in_a_filter_meet_their_own_mark(
+    bench: Bench, tmp_path: Path, square: Mapping[str, Path]
+) -> None:
+    """Taking fields apart needs the frame that follows, and runs on a clock of its own."""
+    options = (("flags", "+ildct+ilme"), ("x264-params", "tff=1"))
+    source = make(tmp_path / "fields.mp4", Clip(frames=30, quarters=True, options=options, b_frames=0))
+
+    frames = seen(bench, source, square, mark(start=0.4, end=0.8), {"step": "resize", "width": 160}, mark(start=0.6))
+
+    assert bench.probe(source).video.interlaced
+    assert _times(frames) == [number / 25 for number in range(10, 30)]
+
+
+def test_a_mark_goes_on_where_the_picture_changes_its_size(
+    bench: Bench, tmp_path: Path, square: Mapping[str, Path]
+) -> None:
+    first = make(tmp_path / "first.h264", Clip(frames=10, quarters=True))
+    second = make(tmp_path / "second.h264", Clip(frames=10, quarters=True, width=320, height=192))
+    source = tmp_path / "both.h264"
+    source.write_bytes(first.read_bytes() + second.read_bytes())
+
+    frames = seen(bench, source, square, {"step": "resize", "width": 160, "height": 96}, mark(start=0.2, end=0.6))
+
+    assert _times(frames) == [number / 25 for number in range(5, 15)]
