@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from moviola.marking import Color, Font, Outline, Position
 from moviola.probe import Warning
-from moviola.recipe import Output, Position
+from moviola.recipe import Output
 
 EditKind = Literal["trim", "resize", "watermark", "mute", "render"]
 Kind = Literal["probe", "trim", "resize", "watermark", "mute", "render", "thumbnails"]
@@ -43,16 +44,51 @@ class Scale(Planned):
     canvas_height: int
 
 
+class Spot(Planned):
+    """Where a mark begins: ``pixels`` plus ``share`` of the side from the near edge; ``far``: from the other one."""
+
+    pixels: int = 0
+    share: float = 0.0
+    far: bool = False
+
+
+class Window(Planned):
+    """When a mark is seen: from ``start`` (inclusive) to ``end`` (exclusive; None: to the end).
+
+    It begins to fade in at ``appears`` and is faded out at ``vanishes``: beyond the window where the window is what a
+    trim left of a longer one.
+    """
+
+    start: float
+    end: float | None
+    appears: float
+    vanishes: float
+
+
 class Overlay(Planned):
-    """Lay a text, or the image that the task's resource of the name ``image`` holds, over the picture."""
+    """Lay a text, or the image that the task's resource of the name ``image`` holds, over the picture.
+
+    ``x`` and ``y``, where given, stand for ``position`` and ``margin``. ``windows`` None: always seen. Their seconds
+    are the result's, or with ``clock`` ``"source"`` those of the pass's source, where a trim follows in the same pass.
+    """
 
     operation: Literal["overlay"] = "overlay"
     text: str | None = None
     image: str | None = None
+    font: Font = "bold"
+    color: Color = "#ffffff"
+    outline: Outline = Outline()
     position: Position
+    x: Spot | None = None
+    y: Spot | None = None
     margin: int
     opacity: float
     scale: float | None = None
+    tile: bool = False
+    spacing: float = 1.0
+    windows: tuple[Window, ...] | None = None
+    fade: float = 0.0
+    clock: Literal["result", "source"] = "result"
 
 
 Operation = Annotated[Scale | Overlay, Field(discriminator="operation")]

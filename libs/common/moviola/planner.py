@@ -15,6 +15,7 @@ from typing import assert_never
 
 from moviola.errors import FieldError, InvalidRecipe
 from moviola.geometry import even_canvas, fit
+from moviola.overlays import overlay_of, trimmed_later
 from moviola.plan import ORIGINAL, POSTER, RESULT, Edit, EditKind, Kind, Overlay, Pass, Plan, Poster, Scale, Span
 from moviola.probe import Probe, Warning
 from moviola.recipe import Mute, Output, Recipe, Resize, Thumbnails, Trim, Watermark
@@ -100,6 +101,7 @@ class _Compiler:
         for index, step in steps:
             match step:
                 case Trim():
+                    picture = [trimmed_later(one, spans) if isinstance(one, Overlay) else one for one in picture]
                     kept = self._spans(index, step, stand.duration)
                     spans = kept if spans is None else tuple(compose(spans, kept))
                     stand = replace(stand, duration=sum(span.end - span.start for span in kept))
@@ -108,7 +110,7 @@ class _Compiler:
                     picture.append(scale)
                     stand = replace(stand, width=scale.canvas_width, height=scale.canvas_height)
                 case Watermark():
-                    picture.append(_overlay(step))
+                    picture.append(overlay_of(index, step, stand.duration))
                 case Mute():
                     mute = True
                 case _:
@@ -177,14 +179,3 @@ class _Compiler:
             generations=sum(one.lossy for one in passes),
             warnings=tuple(self._warnings),
         )
-
-
-def _overlay(step: Watermark) -> Overlay:
-    return Overlay(
-        text=step.text,
-        image=step.image,
-        position=step.position,
-        margin=step.margin,
-        opacity=step.opacity,
-        scale=step.scale,
-    )

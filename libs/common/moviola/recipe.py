@@ -8,11 +8,20 @@ import json
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from moviola import strict_json
 from moviola.errors import FieldError, InvalidInput, InvalidRecipe
+from moviola.marking import Color, Font, Outline, OutlineOrNull, Place, Position
 
 MAX_SECONDS = 6 * 3600.0
 MAX_SIDE = 16384
@@ -20,7 +29,6 @@ MAX_SIDE = 16384
 Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False, strict=True)]
 Side = Annotated[int, Field(ge=2, le=MAX_SIDE, strict=True)]
 Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)]
-Position = Literal["top-left", "top", "top-right", "left", "center", "right", "bottom-left", "bottom", "bottom-right"]
 
 
 class Strict(BaseModel):
@@ -87,23 +95,63 @@ class Resize(Strict):
 class Watermark(Strict):
     """Lay ``text`` or ``image`` over the picture.
 
-    ``image`` is a stored watermark's id, or ``"watermark"`` for the part of that name in the same request.
-    ``margin`` is in pixels of the picture; ``scale`` is the mark's width (image) or height (text) relative to the
-    picture's.
+    ``image`` is a stored watermark's id, or ``"watermark"`` for the part of that name in the same request. ``font``,
+    ``color`` and ``outline`` (null: none) are a text's. ``scale`` is the mark's width (image) or height (text)
+    relative to the picture's.
+
+    It lies at ``position``, ``margin`` pixels from the edge; or at ``x`` and ``y``, in pixels or percent of the picture
+    from the left and the top, where negative from the right and the bottom. ``tile`` repeats it from there over the
+    whole picture, with gaps of ``spacing`` times its height.
+
+    It is seen from ``start`` (inclusive) to ``end`` (exclusive), in seconds of the video as it stands at this step;
+    within that time it appears and vanishes over ``fade`` seconds.
     """
 
     step: Literal["watermark"] = "watermark"
     text: str | None = Field(default=None, min_length=1, max_length=200)
     image: str | None = Field(default=None, min_length=1, max_length=64)
+    font: Font = "bold"
+    color: Color = "#ffffff"
+    outline: OutlineOrNull = Outline()
     position: Position = "bottom-right"
+    x: Place | None = None
+    y: Place | None = None
     margin: Annotated[int, Field(ge=0, le=4096, strict=True)] = 20
     opacity: Fraction = 0.8
     scale: Fraction | None = None
+    tile: bool = Field(default=False, strict=True)
+    spacing: Annotated[float, Field(ge=0, le=20, allow_inf_nan=False, strict=True)] = 1.0
+    start: Seconds | None = None
+    end: Seconds | None = None
+    fade: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False, strict=True)] = 0.0
+
+    @field_validator("font", "color", "outline", mode="after")
+    @classmethod
+    def _of_a_text(cls, value: object, info: ValidationInfo) -> object:
+        if info.data.get("image") is not None and value != cls.model_fields[info.field_name or ""].default:
+            raise ValueError("only a text has a font, a colour and an outline")
+        return value
+
+    @field_validator("x", "y", mode="after")
+    @classmethod
+    def _one_place(cls, value: object, info: ValidationInfo) -> object:
+        if value is not None and info.data.get("position") != cls.model_fields["position"].default:
+            raise ValueError("give either position, or x and y")
+        return value
+
+    @field_validator("end", mode="after")
+    @classmethod
+    def _some_time(cls, end: float | None, info: ValidationInfo) -> float | None:
+        if end is not None and (info.data.get("start") or 0.0) >= end:
+            raise ValueError("start must be before end")
+        return end
 
     @model_validator(mode="after")
     def _text_or_image(self) -> Self:
         if (self.text is None) == (self.image is None):
             raise ValueError("give either text or image")
+        if (self.x is None) != (self.y is None):
+            raise ValueError("give both x and y")
         return self
 
 

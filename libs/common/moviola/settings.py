@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     fusion: bool = True
     lease_seconds: float = Field(default=30.0, gt=0)
     heartbeat_seconds: float = Field(default=5.0, gt=0)
-    progress_seconds: float = Field(default=0.5, gt=0)
+    progress_seconds: float = Field(default=0.4, gt=0)
     sweep_seconds: float = Field(default=5.0, gt=0)
     unclaimed_seconds: float = Field(default=60.0, gt=0)
     worker_silent_seconds: float = Field(default=15.0, gt=0)

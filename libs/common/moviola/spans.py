@@ -1,8 +1,10 @@
-"""Which parts of a video a trim keeps: ranges in seconds, in order, and trims of trims as one list of spans."""
+"""Which parts of a video a trim keeps: ranges in seconds, in order, and trims of trims as one list of spans; and what
+lies where on the clock of the source.
+"""
 
 from collections.abc import Iterator, Sequence
 
-from moviola.plan import Span
+from moviola.plan import Span, Window
 from moviola.recipe import TimeRange, Trim
 
 
@@ -40,3 +42,25 @@ def compose(first: Sequence[Span], then: Sequence[Span]) -> Iterator[Span]:
             if low < high:
                 yield Span(start=span.start + low - position, end=span.start + high - position)
             position += length
+
+
+def before_trimming(window: Window, spans: Sequence[Span]) -> Iterator[Window]:
+    """A window on the clock of what ``spans`` leave of a source, on the source's clock: a piece for each span it meets.
+
+    Each piece keeps its distance from the instants at which the whole window appears and vanishes.
+    """
+    position = 0.0
+    for number, span in enumerate(spans):
+        length, shift = span.end - span.start, span.start - position
+        is_last = number == len(spans) - 1
+        low = max(window.start, position)
+        high = position + length if window.end is None else min(window.end, position + length)
+        if low < high:
+            open_end = window.end is None and is_last
+            yield Window(
+                start=low + shift,
+                end=None if open_end else high + shift,
+                appears=window.appears + shift,
+                vanishes=window.vanishes + shift,
+            )
+        position += length

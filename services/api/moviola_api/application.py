@@ -2,7 +2,18 @@
 
 from aiohttp import web
 
-from moviola_api import events, health, page, playback, system, tenant_events, uploads, videos
+from moviola_api import (
+    events,
+    health,
+    page,
+    playback,
+    system,
+    tenant_events,
+    uploads,
+    videos,
+    watermark_uploads,
+    watermarks,
+)
 from moviola_api.context import CONTEXT, Context
 from moviola_api.guard import refuse_strangers
 from moviola_api.observation import add_headers, observe
@@ -30,6 +41,11 @@ ROUTES = (
     web.get("/v1/videos/{video_id}/events", events.video_events, allow_head=False),
     web.get("/v1/videos/{video_id}/files/{name:.+}", playback.send_file),
     web.get("/v1/videos/{video_id}/runs/{run_id}/files/{name:.+}", playback.send_file_of_run),
+    web.post("/v1/watermarks", watermark_uploads.create_watermark),
+    web.get("/v1/watermarks", watermarks.list_watermarks),
+    web.get("/v1/watermarks/{watermark_id}", watermarks.show_watermark),
+    web.delete("/v1/watermarks/{watermark_id}", watermarks.delete_watermark),
+    web.get("/v1/watermarks/{watermark_id}/image", watermarks.send_image),
 )
 
 

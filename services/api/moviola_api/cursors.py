@@ -6,19 +6,18 @@ import hashlib
 from uuid import UUID
 
 from moviola.errors import FieldError, InvalidInput
-from moviola.ports.video_store import VideoFilter
 from moviola.video import VideoId
 
 _DIGEST_BYTES = 6
 
 
-def cursor_after(last: VideoId, wanted: VideoFilter) -> str:
-    """A cursor for what comes behind the video *last* in the answer to *wanted*."""
+def cursor_after(last: str, wanted: object) -> str:
+    """A cursor for what comes behind the thing with the id *last* in the answer to *wanted*, a frozen record."""
     return base64.urlsafe_b64encode(UUID(last).bytes + _digest(wanted, last)).decode().rstrip("=")
 
 
-def read_cursor(cursor: str, wanted: VideoFilter) -> VideoId:
-    """The last video of the page before; ``InvalidInput`` for a cursor that was not given for *wanted*."""
+def read_cursor(cursor: str, wanted: object) -> VideoId:
+    """The last id of the page before; ``InvalidInput`` for a cursor that was not given for *wanted*."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         last = VideoId(str(UUID(bytes=raw[:16])))
@@ -34,7 +33,7 @@ def _not_ours() -> InvalidInput:
     return InvalidInput(message, [FieldError("/cursor", message)], code="cursor.invalid")
 
 
-def _digest(wanted: VideoFilter, last: VideoId) -> bytes:
+def _digest(wanted: object, last: str) -> bytes:
     # Not a secret: it catches a cursor that was cut, mistyped or carried over to another filter.
-    question = repr((last, wanted.tenant, wanted.status, wanted.tag, wanted.text))
+    question = repr((last, wanted))
     return hashlib.sha256(question.encode()).digest()[:_DIGEST_BYTES]

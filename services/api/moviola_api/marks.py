@@ -11,7 +11,8 @@ from moviola.video import Tenant
 
 PART = "watermark"
 MAX_BYTES = 10_000_000
-_LONGEST_MAGIC = 12
+LONGEST_MAGIC = 12
+SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 
 
 def wants_part(recipe: Recipe | None) -> list[str]:
@@ -60,7 +61,7 @@ async def _exists(storage: ObjectStorage, tenant: Tenant, mark_id: str) -> bool:
     return True
 
 
-async def image_only(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+async def image_only(chunks: AsyncIterable[bytes], *, part: str = PART) -> AsyncIterator[bytes]:
     """The same bytes, as long as they begin like a PNG, JPEG or WebP and are at most 10 MB."""
     head, size, checked = b"", 0, False
     async for chunk in chunks:
@@ -71,18 +72,26 @@ async def image_only(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
             yield chunk
             continue
         head += chunk
-        if len(head) >= _LONGEST_MAGIC:
-            _refuse_other(head)
+        if len(head) >= LONGEST_MAGIC:
+            _refuse_other(head, part)
             checked = True
             yield head
     if not checked:
-        _refuse_other(head)
+        _refuse_other(head, part)
 
 
-def _refuse_other(head: bytes) -> None:
-    png = head.startswith(b"\x89PNG\r\n\x1a\n")
-    jpeg = head.startswith(b"\xff\xd8\xff")
-    webp = head.startswith(b"RIFF") and head[8:12] == b"WEBP"
-    if len(head) < _LONGEST_MAGIC or not (png or jpeg or webp):
+def kind_of(head: bytes) -> str | None:
+    """The content type of the image that begins with *head*; None for what is no PNG, JPEG or WebP."""
+    if len(head) < LONGEST_MAGIC:
+        return None
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    return "image/webp" if head.startswith(b"RIFF") and head[8:12] == b"WEBP" else None
+
+
+def _refuse_other(head: bytes, part: str) -> None:
+    if kind_of(head) is None:
         message = "The watermark is not a PNG, JPEG or WebP image."
-        raise InvalidInput(message, [FieldError(f"/{PART}", message, "not_image")], code="watermark.not_image")
+        raise InvalidInput(message, [FieldError(f"/{part}", message, "not_image")], code="watermark.not_image")

@@ -27,6 +27,13 @@ def process(
     watermark_text: Annotated[str | None, typer.Option(help="A text to lay over it.", rich_help_panel=MARK)] = None,
     watermark_image: Annotated[Path | None, typer.Option(help="An image to lay over it.", rich_help_panel=MARK)] = None,
     position: Annotated[Position | None, typer.Option(help="Where it goes.", rich_help_panel=MARK)] = None,
+    margin: Annotated[int | None, typer.Option(help="Pixels from the edge.", rich_help_panel=MARK)] = None,
+    opacity: Annotated[float | None, typer.Option(help="Above 0, up to 1.", rich_help_panel=MARK)] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(help="A text's height or an image's width, as a share of the picture's.", rich_help_panel=MARK),
+    ] = None,
+    color: Annotated[str | None, typer.Option(help="A text's: #rrggbb or #rrggbbaa.", rich_help_panel=MARK)] = None,
     mute: Annotated[bool, typer.Option("--mute", help="Remove the sound.")] = False,
     poster: Annotated[Path | None, typer.Option(help="Also cut a JPEG poster.", rich_help_panel=RESULT)] = None,
     recipe: Annotated[
@@ -54,6 +61,10 @@ def process(
         text=watermark_text,
         image=new_id() if watermark_image is not None else None,
         position=position,
+        margin=margin,
+        opacity=opacity,
+        scale=scale,
+        color=color,
         mute=mute,
         poster=poster is not None,
     )

@@ -23,6 +23,10 @@ class RecipeFlags:
     text: str | None = None
     image: str | None = None
     position: str | None = None
+    margin: int | None = None
+    opacity: float | None = None
+    scale: float | None = None
+    color: str | None = None
     mute: bool = False
     poster: bool = False
 
@@ -44,16 +48,30 @@ def compose_recipe(flags: RecipeFlags, base: Recipe | None = None) -> Recipe:
     steps: list[dict[str, Any]] = document["steps"]
     _override(steps, "trim", {"start": flags.start, "end": flags.end}, drops={"keep", "cut"})
     _override(steps, "resize", {"width": flags.width, "height": flags.height, "fit": flags.fit})
-    mark = {"text": flags.text, "image": flags.image}
-    if any(mark.values()) or flags.position is not None:
-        drops = {name for name in mark if any(mark.values()) and mark[name] is None}
-        _override(steps, "watermark", {**mark, "position": flags.position}, drops=drops)
+    _override(steps, "watermark", _mark(flags), drops=_mark_drops(flags))
     if flags.mute:
         _add(steps, {"step": "mute"})
     if flags.poster:
         _add(steps, {"step": "thumbnails"})
     _refuse_lonely(steps)
     return parse_recipe(document)
+
+
+def _mark(flags: RecipeFlags) -> dict[str, Any]:
+    names = ("text", "image", "position", "margin", "opacity", "scale", "color")
+    return {name: getattr(flags, name) for name in names}
+
+
+def _mark_drops(flags: RecipeFlags) -> set[str]:
+    """What a recipe's watermark may not keep beside what the flags say."""
+    drops: set[str] = set()
+    if flags.text is not None:
+        drops.add("image")
+    if flags.image is not None:
+        drops |= {"text", "font", "color", "outline"}
+    if flags.position is not None:
+        drops |= {"x", "y"}
+    return drops
 
 
 def _override(
@@ -85,4 +103,4 @@ def _refuse_lonely(steps: Sequence[Mapping[str, Any]]) -> None:
         if step["step"] == "resize" and not {"width", "height"} & step.keys():
             raise BadUse("--fit says how a picture is fitted: give --width or --height too.")
         if step["step"] == "watermark" and not {"text", "image"} & step.keys():
-            raise BadUse("--position says where a watermark goes: give --watermark-text or --watermark-image too.")
+            raise BadUse("A watermark's flags need something to lay: give --watermark-text or --watermark-image too.")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from moviola.errors import InvalidRecipe
 from moviola.geometry import fit
-from moviola.plan import Edit, Pass, Plan, Scale, Span
+from moviola.plan import Edit, Overlay, Pass, Plan, Scale, Span, Spot, Window
 from moviola.planner import compile_plan
 from moviola.probe import Probe, VideoStream
 from moviola.recipe import SHOWCASE, Recipe, Resize, parse_recipe
@@ -128,6 +128,7 @@ def test_the_end_is_clamped_with_a_warning() -> None:
         ([{"step": "trim", "cut": [{"start": 0}]}], "/steps/0/cut"),
         ([{"step": "trim", "end": 10}, {"step": "trim", "start": 10}], "/steps/1/start"),
         ([{"step": "trim", "end": 10}, {"step": "thumbnails", "at": 10}], "/steps/1/at"),
+        ([{"step": "trim", "end": 10}, {"step": "watermark", "text": "a", "start": 10}], "/steps/1/start"),
     ],
 )
 def test_a_start_beyond_the_end_is_pointed_at(steps: list[dict[str, object]], pointer: str) -> None:
@@ -216,3 +217,72 @@ def test_kept_and_cut_ranges_cover_the_video_once(edges: list[float], keep: bool
     assert flat[-1] <= 60
     assert all(span.start < span.end for span in edit.spans)
     assert edit.duration == pytest.approx(sum(span.end - span.start for span in edit.spans))
+
+
+def overlay_in(plan: Plan) -> Overlay:
+    (overlay,) = (one for one in edit_of(plan.passes[0]).picture if isinstance(one, Overlay))
+    return overlay
+
+
+def marked(**wishes: object) -> dict[str, object]:
+    return {"step": "watermark", "text": "a", **wishes}
+
+
+TRIM = {"step": "trim", "keep": [{"start": 10, "end": 20}, {"start": 30, "end": 40}]}
+
+
+def test_a_watermark_without_times_is_always_seen() -> None:
+    assert overlay_in(plan_of(marked(), TRIM)).windows is None
+
+
+def test_a_watermark_behind_a_trim_keeps_the_results_clock() -> None:
+    overlay = overlay_in(plan_of(TRIM, marked(start=5, end=15)))
+    assert overlay.windows == (Window(start=5, end=15, appears=5, vanishes=15),)
+    assert overlay.clock == "result"
+
+
+def test_a_watermark_before_a_trim_has_its_times_on_the_sources_clock() -> None:
+    overlay = overlay_in(plan_of(marked(start=15, end=35), TRIM))
+    assert overlay.windows == (Window(start=15, end=35, appears=15, vanishes=35),)
+    assert overlay.clock == "source"
+
+
+def test_a_watermark_between_trims_falls_into_several_pieces_that_fade_as_one() -> None:
+    overlay = overlay_in(plan_of(TRIM, marked(start=5, end=15, fade=2), {"step": "trim", "start": 6}, TRIM_END))
+    assert overlay.windows == (
+        Window(start=15, end=20, appears=15, vanishes=25),
+        Window(start=30, end=35, appears=25, vanishes=35),
+    )
+    assert overlay.clock == "source"
+
+
+TRIM_END = {"step": "trim", "end": 8}
+
+
+def test_a_watermark_without_end_ends_with_the_video_as_it_stands_there() -> None:
+    overlay = overlay_in(plan_of(TRIM, marked(fade=1), TRIM_END))
+    assert overlay.windows == (
+        Window(start=10, end=20, appears=10, vanishes=30),
+        Window(start=30, end=None, appears=20, vanishes=40),
+    )
+
+
+def test_in_passes_of_their_own_every_time_is_of_the_passes_own_source() -> None:
+    plan = plan_of(marked(start=15, end=35), TRIM, fusion=False)
+    assert overlay_in(plan).clock == "result"
+
+
+@pytest.mark.parametrize(
+    ("place", "spot"),
+    [
+        (0, Spot()),
+        (7, Spot(pixels=7)),
+        (-7, Spot(pixels=7, far=True)),
+        ("12.5%", Spot(share=0.125)),
+        ("-5%", Spot(share=0.05, far=True)),
+        ("-0%", Spot(far=True)),
+    ],
+)
+def test_places_become_distances_from_an_edge(place: int | str, spot: Spot) -> None:
+    overlay = overlay_in(plan_of(marked(x=place, y=0)))
+    assert (overlay.x, overlay.y) == (spot, Spot())

@@ -74,6 +74,33 @@ def test_a_recipe_survives_being_stored(recipe: Recipe) -> None:
         ({"step": "watermark", "text": ""}, "/steps/0/text"),
         ({"step": "watermark", "text": "a", "opacity": 0}, "/steps/0/opacity"),
         ({"step": "watermark", "text": "a", "opacity": 1.01}, "/steps/0/opacity"),
+        ({"step": "watermark", "text": "a", "font": "comic"}, "/steps/0/font"),
+        ({"step": "watermark", "text": "a", "color": "red"}, "/steps/0/color"),
+        ({"step": "watermark", "text": "a", "color": "#12345"}, "/steps/0/color"),
+        ({"step": "watermark", "text": "a", "color": "#1234567\n"}, "/steps/0/color"),
+        ({"step": "watermark", "text": "a", "outline": {"color": "#12"}}, "/steps/0/outline/color"),
+        ({"step": "watermark", "text": "a", "outline": {"width": 0.3}}, "/steps/0/outline/width"),
+        ({"step": "watermark", "text": "a", "outline": {"blur": 1}}, "/steps/0/outline/blur"),
+        ({"step": "watermark", "text": "a", "outline": False}, "/steps/0/outline"),
+        ({"step": "watermark", "image": "a", "color": "#112233"}, "/steps/0/color"),
+        ({"step": "watermark", "image": "a", "outline": None}, "/steps/0/outline"),
+        ({"step": "watermark", "text": "a", "position": "middle"}, "/steps/0/position"),
+        ({"step": "watermark", "text": "a", "x": 1.5, "y": 1}, "/steps/0/x"),
+        ({"step": "watermark", "text": "a", "x": True, "y": 1}, "/steps/0/x"),
+        ({"step": "watermark", "text": "a", "x": 1, "y": "10"}, "/steps/0/y"),
+        ({"step": "watermark", "text": "a", "x": 1, "y": "101%"}, "/steps/0/y"),
+        ({"step": "watermark", "text": "a", "x": 1, "y": "٣%"}, "/steps/0/y"),
+        ({"step": "watermark", "text": "a", "x": 20000, "y": 1}, "/steps/0/x"),
+        ({"step": "watermark", "text": "a", "x": 1}, "/steps/0"),
+        ({"step": "watermark", "text": "a", "position": "top", "x": 1, "y": 1}, "/steps/0/x"),
+        ({"step": "watermark", "text": "a", "margin": -1}, "/steps/0/margin"),
+        ({"step": "watermark", "text": "a", "scale": 0}, "/steps/0/scale"),
+        ({"step": "watermark", "text": "a", "tile": 1}, "/steps/0/tile"),
+        ({"step": "watermark", "text": "a", "tile": True, "spacing": -0.1}, "/steps/0/spacing"),
+        ({"step": "watermark", "text": "a", "start": -1}, "/steps/0/start"),
+        ({"step": "watermark", "text": "a", "start": 2, "end": 2}, "/steps/0/end"),
+        ({"step": "watermark", "text": "a", "end": 0}, "/steps/0/end"),
+        ({"step": "watermark", "text": "a", "fade": 61}, "/steps/0/fade"),
         ({"step": "mute", "loud": True}, "/steps/0/loud"),
         ({"step": "thumbnails", "at": "1"}, "/steps/0/at"),
         ({"step": "zap"}, "/steps/0"),
@@ -82,6 +109,20 @@ def test_a_recipe_survives_being_stored(recipe: Recipe) -> None:
 )
 def test_a_bad_field_is_pointed_at(step: dict[str, object], pointer: str) -> None:
     assert pointer in pointers(one_step(**step))
+
+
+def test_all_of_a_watermark_is_read_and_survives_being_stored_without_its_nulls() -> None:
+    wishes = {
+        "text": "A", "font": "mono", "color": "#FF00ff80", "outline": None, "x": -10, "y": "-12.5%", "margin": 0,
+        "opacity": 0.5, "scale": 0.1, "tile": True, "spacing": 2.5, "start": 1, "end": 2.5, "fade": 0.25,
+    }  # fmt: skip
+
+    recipe = parse_recipe(one_step(step="watermark", **wishes))
+
+    (step,) = recipe.steps
+    assert isinstance(step, Watermark)
+    assert (step.x, step.y, step.outline.width) == (-10, "-12.5%", 0)
+    assert parse_recipe(recipe.model_dump_json(exclude_none=True)) == recipe
 
 
 def test_each_bad_field_has_its_own_entry() -> None:

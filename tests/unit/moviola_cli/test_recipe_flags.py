@@ -3,6 +3,7 @@
 import pytest
 
 from moviola.errors import InvalidRecipe
+from moviola.marking import NO_OUTLINE
 from moviola.recipe import SHOWCASE, Mute, Recipe, Resize, Thumbnails, TimeRange, Trim, Watermark, parse_recipe
 from moviola_cli.outcome import BadUse
 from moviola_cli.recipe_flags import RecipeFlags, compose_recipe, parse_time
@@ -47,6 +48,30 @@ def test_position_alone_moves_the_recipes_watermark() -> None:
     assert compose_recipe(RecipeFlags(position="top"), SHOWCASE).steps[2] == Watermark(text="Moviola", position="top")
 
 
+def test_a_watermarks_looks_are_flags_too() -> None:
+    flags = RecipeFlags(text="A", margin=0, opacity=0.5, scale=0.25, color="#ff0000")
+
+    assert compose_recipe(flags).steps == (Watermark(text="A", margin=0, opacity=0.5, scale=0.25, color="#ff0000"),)
+
+
+def test_an_image_does_not_inherit_the_looks_of_a_text() -> None:
+    base = Recipe(steps=(Watermark(text="Old", font="mono", color="#ff0000", outline=NO_OUTLINE, opacity=0.5),))
+
+    assert compose_recipe(RecipeFlags(image="id"), base).steps == (Watermark(image="id", opacity=0.5),)
+
+
+def test_a_position_replaces_a_place_in_pixels() -> None:
+    base = Recipe(steps=(Watermark(text="A", x=3, y="50%"),))
+
+    assert compose_recipe(RecipeFlags(position="top"), base).steps == (Watermark(text="A", position="top"),)
+
+
+def test_a_recipe_without_outline_stays_without() -> None:
+    base = Recipe(steps=(Watermark(text="A", outline=NO_OUTLINE),))
+
+    assert compose_recipe(RecipeFlags(mute=True), base).steps == (*base.steps, Mute())
+
+
 def test_a_new_step_goes_before_the_later_ones_and_none_comes_twice() -> None:
     base = parse_recipe({"steps": [{"step": "mute"}, {"step": "thumbnails", "at": 1}], "output": {"quality": 30}})
 
@@ -58,7 +83,11 @@ def test_a_new_step_goes_before_the_later_ones_and_none_comes_twice() -> None:
 
 @pytest.mark.parametrize(
     ("flags", "sentence"),
-    [(RecipeFlags(fit="cover"), "--width or --height"), (RecipeFlags(position="top"), "--watermark-text")],
+    [
+        (RecipeFlags(fit="cover"), "--width or --height"),
+        (RecipeFlags(position="top"), "--watermark-text"),
+        (RecipeFlags(opacity=0.5), "--watermark-text"),
+    ],
 )
 def test_a_flag_that_says_nothing_alone_is_refused(flags: RecipeFlags, sentence: str) -> None:
     with pytest.raises(BadUse, match=sentence):
@@ -67,7 +96,14 @@ def test_a_flag_that_says_nothing_alone_is_refused(flags: RecipeFlags, sentence:
 
 @pytest.mark.parametrize(
     "flags",
-    [RecipeFlags(start=5.0, end=5.0), RecipeFlags(start=-1.0), RecipeFlags(end=float("inf")), RecipeFlags(width=0)],
+    [
+        RecipeFlags(start=5.0, end=5.0),
+        RecipeFlags(start=-1.0),
+        RecipeFlags(end=float("inf")),
+        RecipeFlags(width=0),
+        RecipeFlags(text="a", color="red"),
+        RecipeFlags(image="a", color="#ffffff00"),
+    ],
 )
 def test_values_that_no_recipe_may_have_are_refused(flags: RecipeFlags) -> None:
     with pytest.raises(InvalidRecipe):

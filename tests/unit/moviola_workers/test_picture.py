@@ -1,9 +1,12 @@
 """What the picture looks like afterwards: upright, in square pixels, on its canvas, in standard colours."""
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
+from av.video.frame import VideoFrame
 
 from moviola.geometry import fit
 from moviola.messages import Limits
@@ -11,7 +14,7 @@ from moviola.plan import Scale
 from moviola.planner import compile_plan
 from moviola.recipe import Recipe, Resize
 from moviola_workers.engine.geometry import orientation_from
-from tests.media.clips import Clip, Shown, make, matrix, numbers, shown, times
+from tests.media.clips import Clip, Shown, make, matrix, numbered, numbers, shown, times
 from tests.unit.moviola_workers.conftest import Bench
 
 CORNERS = {"upper left": (0.2, 0.2), "upper right": (0.8, 0.2), "lower left": (0.2, 0.8), "lower right": (0.8, 0.8)}
@@ -177,6 +180,66 @@ def test_interlaced_pictures_become_progressive(bench: Bench, tmp_path: Path) ->
     assert times(result) == [Fraction(n, 25) for n in range(10)]
 
 
+def test_the_lines_of_two_fields_are_not_combed_into_one_picture(bench: Bench, tmp_path: Path) -> None:
+    source = tmp_path / "clip.mp4"
+    options = {"preset": "ultrafast", "qp": "4", "flags": "+ildct+ilme", "x264-params": "tff=1"}
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        for number in range(6):
+            # A bright bar that moves on from field to field.
+            fields = [b"\x28" * at + b"\xd2" * 24 + b"\x28" * (136 - at) for at in (16 * number, 16 * number + 8)]
+            frame = VideoFrame(160, 96, "yuv420p")
+            frame.planes[0].update(b"".join(line.ljust(frame.planes[0].line_size) for line in fields) * 48)
+            for plane in frame.planes[1:]:
+                plane.update(b"\x80" * plane.buffer_size)
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+    frames = shown(bench.edit(source))
+
+    combed, mended = _teeth(shown(source)[2]), _teeth(frames[2])
+    assert combed > 1000
+    assert mended < combed / 20
+
+
+def _teeth(frame: Shown) -> int:
+    """How many pixels differ much from the one below."""
+    return sum(
+        abs(one - other) > 80 for line, below in pairwise(frame.luma) for one, other in zip(line, below, strict=True)
+    )
+
+
+def test_a_turned_picture_of_pixels_that_are_not_square_is_stretched_then_turned(bench: Bench, tmp_path: Path) -> None:
+    clip = Clip(frames=3, quarters=True, shape=Fraction(2), rotation=90)
+    source = make(tmp_path / "clip.mp4", clip)
+
+    facts = bench.probe(source)
+    plan = compile_plan(Recipe(steps=(Resize(height=160),)), facts)
+    edit = plan.passes[0].parameters
+    assert edit.task == "edit"
+    (frame, *_) = shown(bench.edit(source, picture=edit.picture, size=(edit.width, edit.height)))
+
+    assert (facts.video.display_width, facts.video.display_height) == (96, 320)
+    assert (frame.width, frame.height) == (48, 160)
+    assert _corners(frame) == [100, 220, 40, 160]
+
+
+@pytest.mark.parametrize(("upscale", "inside"), [(False, 160), (True, 320)])
+def test_a_small_picture_grows_only_where_that_is_asked_for(
+    bench: Bench, tmp_path: Path, upscale: bool, inside: int
+) -> None:
+    source = make(tmp_path / "clip.mp4", Clip(frames=2, quarters=True))
+    step = Resize(width=320, height=192, upscale=upscale)
+
+    (frame, *_) = shown(bench.edit(source, picture=(fit(step, 160, 96),), size=(320, 192)))
+
+    lit = [x for x in range(frame.width) if frame.luma[frame.height // 2 - 4][x] > 100]
+    assert (frame.width, frame.height) == (320, 192)
+    assert len(lit) == pytest.approx(inside, abs=2)
+
+
 def test_a_size_that_changes_midway_is_followed(bench: Bench, tmp_path: Path) -> None:
     first = make(tmp_path / "first.h264", Clip(frames=10))
     second = make(tmp_path / "second.h264", Clip(frames=10, width=320, height=192))
@@ -197,15 +260,69 @@ def test_a_thousand_frames_a_second_are_thinned_to_the_limit(bench: Bench, tmp_p
     assert times(result) == [Fraction(n, 100) for n in range(20)]
 
 
-def test_nothing_of_the_metadata_is_carried_over(bench: Bench, tmp_path: Path) -> None:
-    secret = (("title", "secret"), ("location", "+41.38+002.17/"), ("comment", "secret"), ("artist", "secret"))
-    source = make(tmp_path / "clip.mp4", Clip(frames=3, metadata=secret))
-    assert b"secret" in source.read_bytes()
+PERSONAL = {
+    "title": "secret title",
+    "artist": "secret artist",
+    "comment": "secret comment",
+    "location": "+41.3874+002.1686/",
+    "com.apple.quicktime.location.ISO6709": "+41.3874+002.1686+012.000/",
+    "com.apple.quicktime.make": "secret make",
+    "com.apple.quicktime.model": "secret model",
+    "make": "secret make",
+    "model": "secret model",
+    "creation_time": "2021-02-03T04:05:06.000000Z",
+}
 
-    result = bench.edit(source)
 
-    assert b"secret" not in result.read_bytes()
-    assert b"+41.38" not in result.read_bytes()
+# A container, the muxer's flags, and what shows that it holds a place.
+HOLDERS = {
+    "mov, with keys": ("mov", "+use_metadata_tags", b"+41.3874"),
+    "mov": ("mov", "", b"\xa9xyz"),
+    "mp4": ("mp4", "", b"loci"),
+    "mkv": ("mkv", "", b"+41.3874"),
+}
+
+
+@pytest.fixture(params=HOLDERS.values(), ids=HOLDERS)
+def personal(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A clip that says where, when, by whom and with what it was taken, in its header, its streams and a chapter."""
+    suffix, flags, place = request.param
+    path = tmp_path / f"clip.{suffix}"
+    options = {"movflags": flags} if flags else {}
+    chapter = {"id": 1, "start": 0, "end": 40, "time_base": Fraction(1, 1000), "metadata": {"title": "secret chapter"}}
+    with av.open(str(path), "w", options=options) as container:
+        container.metadata.update(PERSONAL)
+        container.set_chapters([chapter])
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        stream.metadata.update({"creation_time": PERSONAL["creation_time"], "handler_name": "secret handler"})
+        for number in range(3):
+            frame = numbered(Clip(), number)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    written = path.read_bytes()
+    assert b"secret" in written
+    assert place in written
+    return path
+
+
+@pytest.mark.parametrize("copy_packets", [False, True], ids=["encoded", "copied"])
+def test_nothing_of_the_metadata_is_carried_over(bench: Bench, personal: Path, copy_packets: bool) -> None:
+    result = bench.edit(personal, mute=True, copy_packets=copy_packets)
+
+    written = result.read_bytes()
+    assert b"secret" not in written
+    assert not any(place in written for _, _, place in HOLDERS.values())
+    assert b"2021" not in written
+    with av.open(str(result)) as container:
+        told = {**container.metadata, **container.streams.video[0].metadata}
+        assert container.chapters() == []
+    assert not told.keys() & {key.lower() for key in PERSONAL}
+    # Both times of the movie's header, in seconds since 1904, and those of its track.
+    for box in (b"mvhd", b"tkhd", b"mdhd"):
+        at = written.index(box) + 8
+        assert written[at : at + 8] == bytes(8)
 
 
 def test_the_index_lies_in_front_and_groups_are_closed(bench: Bench, tmp_path: Path) -> None:

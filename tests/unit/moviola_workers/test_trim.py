@@ -129,3 +129,13 @@ def test_the_last_frame_is_shown_as_long_as_the_others(bench: Bench, tmp_path: P
     assert bench.probe(bench.edit(source, (0.4, 0.8))).video.duration == pytest.approx(0.4)
     assert len(shown(bench.edit(source))) == 50
     assert bench.probe(bench.edit(source)).duration == pytest.approx(2.0)
+
+
+def test_the_way_to_a_late_part_is_reported_too(bench: Bench, tmp_path: Path) -> None:
+    """A file with one key frame is decoded from its beginning: as long as that takes, the task is alive."""
+    source = make(tmp_path / "clip.mp4", Clip(frames=50, gop=100))
+
+    bench.edit(source, (1.6, 1.8))
+
+    assert bench.progress[:40] == [0.0] * 40
+    assert bench.progress == sorted(bench.progress)

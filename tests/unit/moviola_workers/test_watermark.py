@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from moviola.errors import TaskFailure
-from moviola.plan import Overlay
-from moviola.recipe import Position
+from moviola.marking import Font, Position
+from moviola.plan import Overlay, Spot
 from moviola_workers import fonts
 from moviola_workers.engine import watermark
 from tests.media.clips import Clip, Shown, make, shown
@@ -126,8 +126,80 @@ def test_any_text_can_be_drawn(text: str) -> None:
     assert watermark.draw(_overlay(text=text), None, *SIZE).image.width >= 2
 
 
+@pytest.mark.parametrize("font", get_args(Font))
 @pytest.mark.parametrize("character", "ñáéíóúüÑ€¿¡çßŁğΩЖ")
-def test_the_font_has_the_letters_that_people_need(character: str) -> None:
-    font = fonts.bold(32)
+def test_every_font_has_the_letters_that_people_need(font: Font, character: str) -> None:
+    drawn = fonts.load(font, 32)
 
-    assert bytes(font.getmask(character)) != bytes(font.getmask("\uffff"))
+    assert bytes(drawn.getmask(character)) != bytes(drawn.getmask("\uffff"))
+
+
+def test_each_font_looks_different() -> None:
+    drawn = {watermark.draw(_overlay(font=font), None, *SIZE).image.tobytes() for font in get_args(Font)}
+
+    assert len(drawn) == len(get_args(Font))
+
+
+def test_letters_and_outline_have_the_colours_asked_for() -> None:
+    overlay = _overlay(color="#ff0000", outline={"color": "#0000ff", "width": 0.1}, scale=0.5)
+
+    colours = _colours(watermark.draw(overlay, None, *SIZE).image)
+
+    assert {(255, 0, 0, 255), (0, 0, 255, 255)} <= colours
+    assert (255, 255, 255, 255) not in colours
+
+
+def test_without_an_outline_there_are_letters_only() -> None:
+    overlay = _overlay(color="#00ff0080", outline={"width": 0}, scale=0.5)
+
+    image = watermark.draw(overlay, None, *SIZE).image
+
+    assert max(image.getchannel("A").tobytes()) == 0x80
+    assert {colour[:3] for colour in _colours(image) if colour[3]} == {(0, 255, 0)}
+
+
+def _colours(image: Image.Image) -> set[tuple[int, ...]]:
+    data = image.tobytes()
+    return {tuple(data[at : at + 4]) for at in range(0, len(data), 4)}
+
+
+@pytest.fixture
+def block(tmp_path: Path) -> Path:
+    path = tmp_path / "block.png"
+    Image.new("RGBA", (40, 20), (255, 255, 255, 255)).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "left", "top"),
+    [
+        (Spot(pixels=30), Spot(pixels=12), 30, 12),
+        (Spot(pixels=31), Spot(pixels=13), 31, 13),
+        (Spot(pixels=5, far=True), Spot(pixels=7, far=True), 320 - 40 - 5, 192 - 20 - 7),
+        (Spot(share=0.125), Spot(share=0.5), 40, 96),
+        (Spot(share=0.1, far=True), Spot(share=0, far=True), 320 - 40 - 32, 172),
+        (Spot(pixels=9999), Spot(share=1.0), 280, 172),
+        (Spot(pixels=9999, far=True), Spot(pixels=0), 0, 0),
+    ],
+)
+def test_a_mark_lies_at_exactly_the_pixel_asked_for(
+    bench: Bench, dark: Path, block: Path, x: Spot, y: Spot, left: int, top: int
+) -> None:
+    overlay = _overlay(text=None, image="w", scale=None, x=x, y=y)
+
+    (frame,) = shown(bench.edit(dark, picture=(overlay,), size=SIZE, resources={"w": block}))
+
+    assert _marked(frame) == (left, top, left + 39, top + 19)
+
+
+def test_a_tiled_mark_is_repeated_over_the_whole_picture(bench: Bench, dark: Path, block: Path) -> None:
+    overlay = _overlay(text=None, image="w", scale=None, x=Spot(pixels=70), y=Spot(pixels=50), tile=True, spacing=1.0)
+
+    (frame,) = shown(bench.edit(dark, picture=(overlay,), size=SIZE, resources={"w": block}))
+
+    # Each 40 × 20, with gaps of 20: columns at …, 10, 70, 130, … and lines at …, 10, 50, 90, …
+    for y in range(1, SIZE[1] - 1):
+        for x in range(1, SIZE[0] - 1, 3):
+            inside = (x - 70) % 60 < 40 and (y - 50) % 40 < 20
+            border = (x - 70) % 60 in (0, 39, 40, 59) or (y - 50) % 40 in (0, 19, 20, 39)
+            assert border or (frame.luma[y][x] > 200) == inside, (x, y)

@@ -163,6 +163,36 @@ class IdempotencyKeys(Protocol):
         """Give the key back: the request failed and may be repeated. No key is not an error."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredWatermark:
+    """An image under a name, for recipes to call by its id; ``content_type`` is what its first bytes say."""
+
+    id: str
+    tenant: Tenant
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+    created_at: datetime
+
+
+class Watermarks(Protocol):
+    """The images that have a name. Written by the API only."""
+
+    async def add(self, watermark: StoredWatermark) -> None: ...
+
+    async def get(self, tenant: Tenant, watermark_id: str) -> StoredWatermark | None: ...
+
+    async def page(self, tenant: Tenant, *, limit: int, before: str | None = None) -> Sequence[StoredWatermark]:
+        """The newest first, at most *limit*, only those older than the one with the id *before*."""
+
+    async def remove(self, tenant: Tenant, watermark_id: str) -> None:
+        """Forget it; none is not an error."""
+
+    async def is_awaited(self, tenant: Tenant, watermark_id: str) -> bool:
+        """Whether a video that no run was made for yet, or a run that has not ended, has it in its recipe."""
+
+
 class Workers(Protocol):
     """Who announced itself. Written by the orchestrator only."""
 
@@ -193,6 +223,9 @@ class Transaction(Protocol):
 
     @property
     def idempotency_keys(self) -> IdempotencyKeys: ...
+
+    @property
+    def watermarks(self) -> Watermarks: ...
 
     @property
     def workers(self) -> Workers: ...

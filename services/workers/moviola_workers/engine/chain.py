@@ -15,6 +15,8 @@ from av.video.frame import VideoFrame
 
 from moviola.plan import Overlay, Scale
 from moviola_workers.engine import colour, watermark
+from moviola_workers.engine.marking import MarkStream
+from moviola_workers.engine.moments import Moments
 
 PIXELS = "yuv420p"
 
@@ -40,6 +42,7 @@ class Chain:
         source, target = shape.colour, colour.colour_for(shape.colour)
         self.shape = shape
         self.width, self.height = shape.width, shape.height
+        self._base = time_base
         self._target = target
         self._graph = Graph()
         self._graph.threads = threads
@@ -52,7 +55,7 @@ class Chain:
             colorspace=colour.MATRICES[source.matrix],
             range=colour.RANGES[source.range],
         )
-        self._marks: list[tuple[FilterContext, watermark.Mark]] = []
+        self._marks: list[MarkStream] = []
         self._conversion = _conversion(source, target, shape.format)
         self._said = source
 
@@ -97,41 +100,29 @@ class Chain:
             color_trc=colour.TRANSFERS[self._said.transfer],
         )
 
-    def overlay(self, operation: Overlay, image: Path | None) -> None:
+    def overlay(self, operation: Overlay, image: Path | None, moments: Moments | None = None) -> None:
+        """Lay the mark over every picture, or over those of its *moments*."""
         self._scaled(self.width, self.height)
         mark = watermark.draw(operation, image, self.width, self.height)
-        source = self._graph.add(
-            "buffer",
-            video_size=f"{mark.image.width}x{mark.image.height}",
-            pix_fmt="rgba",
-            time_base="1/1",
-            pixel_aspect="1/1",
-            colorspace="gbr",
-            range="pc",
-        )
         matrix = colour.MATRICES[self._target.matrix]
-        converted = self._graph.add("scale", out_color_matrix=matrix, out_range="limited")
-        form = self._graph.add("format", pix_fmts="yuva420p")
-        source.link_to(converted)
-        converted.link_to(form)
+        stream = MarkStream(self._graph, mark, matrix=matrix, time_base=self._base, moments=moments)
         node = self._graph.add("overlay", x=str(mark.left), y=str(mark.top), eval="init", format="yuv420")
         self._last.link_to(node, 0, 0)
-        form.link_to(node, 0, 1)
+        stream.source.link_to(node, 0, 1)
         self._last = node
-        self._marks.append((source, mark))
+        self._marks.append(stream)
 
     def finish(self, width: int, height: int) -> None:
         self._scaled(width, height)
         self.add("buffersink")
         self._graph.configure()
-        for source, mark in self._marks:
-            frame = mark.frame()
-            frame.pts, frame.time_base = 0, Fraction(1)
-            source.push(frame)
-            source.push(None)
+        for mark in self._marks:
+            mark.begin()
 
     def push(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
         """What comes out in answer; None: whatever is left."""
+        for mark in self._marks:
+            mark.accompany(frame)
         self._source.push(frame)
         while True:
             try:
@@ -149,6 +140,8 @@ def _conversion(source: colour.Colour, target: colour.Colour, form: str) -> dict
         options |= {
             "out_primaries": colour.PRIMARIES[target.primaries],
             "out_transfer": colour.TRANSFERS[target.transfer],
+            # Any other intent cuts off all that is brighter than white, or more colourful than the target can be.
+            "intent": "perceptual",
         }
     return options
 

@@ -7,16 +7,19 @@ from pathlib import Path
 
 from av.video.frame import VideoFrame
 
-from moviola.plan import Operation, Scale
+from moviola.plan import Operation, Overlay, Scale
 from moviola_workers.engine import geometry
 from moviola_workers.engine.chain import Chain, Shape
+from moviola_workers.engine.moments import Moments, refreshed
+from moviola_workers.engine.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
 class PictureWork:
     """What is to be done with every picture: ``operations`` in order, and in the end ``width`` × ``height``.
 
-    ``images`` are the files that overlays name.
+    ``images`` are the files that overlays name. ``timeline`` and the file's ``origin`` tell when the source showed what
+    the result shows; without them every time is the result's.
     """
 
     operations: Sequence[Operation]
@@ -24,6 +27,8 @@ class PictureWork:
     height: int
     images: Mapping[str, Path]
     threads: int = 0
+    timeline: Timeline | None = None
+    origin: Fraction = Fraction(0)
 
 
 class Picture:
@@ -33,10 +38,15 @@ class Picture:
         self._work = work
         self._base = time_base
         self._interlaced = interlaced
+        self._moments = {
+            index: Moments(operation, work.timeline, work.origin)
+            for index, operation in enumerate(work.operations)
+            if isinstance(operation, Overlay) and operation.windows is not None
+        }
 
     def through(self, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
         chain: Chain | None = None
-        for frame in frames:
+        for frame in refreshed(frames, tuple(self._moments.values()), self._base):
             shape = Shape.of(frame)
             if chain is None or shape != chain.shape:
                 if chain is not None:
@@ -54,11 +64,11 @@ class Picture:
         for name, options in orientation.filters():
             chain.add(name, **options)
         chain.width, chain.height = (shape.height, shape.width) if orientation.turned else (shape.width, shape.height)
-        for operation in self._work.operations:
+        for index, operation in enumerate(self._work.operations):
             if isinstance(operation, Scale):
                 chain.scale(operation)
             else:
                 image = self._work.images.get(operation.image) if operation.image is not None else None
-                chain.overlay(operation, image)
+                chain.overlay(operation, image, self._moments.get(index))
         chain.finish(self._work.width, self._work.height)
         return chain

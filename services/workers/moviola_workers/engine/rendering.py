@@ -20,10 +20,12 @@ from moviola_workers.engine import colour, opening
 from moviola_workers.engine.ahead import ahead
 from moviola_workers.engine.failures import refused, translated
 from moviola_workers.engine.picture import Picture, PictureWork
+from moviola_workers.engine.pulse import Pulse
 from moviola_workers.engine.reading import PictureReader
 from moviola_workers.engine.result import PictureEncoder, Result
 from moviola_workers.engine.selection import Selection
 from moviola_workers.engine.sound import CopiedSound, EncodedSound, Silence, Sound, is_copyable
+from moviola_workers.engine.timeline import Timeline
 from moviola_workers.job import Job, Report
 
 # Pixels (in bytes) that may wait between the two threads.
@@ -33,13 +35,14 @@ USUAL_RATE = Fraction(25)
 
 def render(job: Job, edit: Edit, target: Path, report: Report) -> None:
     """Write ``target``; raises ``TaskFailure``, after which what is at ``target`` is worthless."""
+    pulse = Pulse(report)
     with translated("rendering the video"), ExitStack() as stack:
         reader = stack.enter_context(PictureReader(job.source, job.limits, threads=job.encoder_threads))
         origin = opening.origin_of(job.source, job.limits)
         audio = None if edit.mute else opening.first_audio(reader.container)
         rate = _rate(reader.stream, job.limits.max_frame_rate)
         interlaced = reader.stream.codec_context.field_order > 1
-        selection = Selection(reader, edit.spans, origin, job.limits)
+        selection = Selection(reader, edit.spans, origin, job.limits, pulse.again)
         result = stack.enter_context(Result(target))
         frames = stack.enter_context(closing(ahead(_thinned(selection, reader, job), _depth(reader.stream))))
         first = next(frames)
@@ -52,9 +55,9 @@ def render(job: Job, edit: Edit, target: Path, report: Report) -> None:
             threads=job.encoder_threads,
         )
         sound = _sound(audio, job, edit, result, selection, origin, stack)
-        picture = Picture(_work(job, edit), reader.time_base, interlaced=interlaced)
+        picture = Picture(_work(job, edit, selection.timeline, origin), reader.time_base, interlaced=interlaced)
         made = picture.through(_chained(first, frames))
-        _write(made, encoder, sound, result, edit.duration, report)
+        _write(made, encoder, sound, result, edit.duration, pulse)
 
 
 def _thinned(selection: Selection, reader: PictureReader, job: Job) -> Iterator[VideoFrame]:
@@ -81,13 +84,15 @@ def _depth(stream: VideoStream) -> int:
     return max(2, min(16, WAITING_BYTES // max(1, stream.width * stream.height * 3 // 2)))
 
 
-def _work(job: Job, edit: Edit) -> PictureWork:
+def _work(job: Job, edit: Edit, timeline: Timeline, origin: Fraction) -> PictureWork:
     return PictureWork(
         operations=edit.picture,
         width=edit.width,
         height=edit.height,
         images=job.resources,
         threads=job.encoder_threads,
+        timeline=timeline,
+        origin=origin,
     )
 
 

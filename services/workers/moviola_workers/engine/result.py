@@ -3,6 +3,7 @@
 Streams are added before the first packet. Place, camera, date and names of the source stay behind on purpose.
 """
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -37,12 +38,14 @@ class PictureEncoder:
     def __init__(self, stream: VideoStream) -> None:
         self._stream = stream
 
-    def encode(self, frame: VideoFrame | None) -> "list[Packet[VideoStream]]":
-        """The packets that are ready; None flushes."""
+    def encode(self, frame: VideoFrame | None) -> "Iterator[Packet[VideoStream]]":
+        """The packets that are ready, each as soon as it is; None flushes, which takes as long as all that waits."""
         if frame is not None:
             # The decoder's choice of frame type would be taken as an order.
             frame.pict_type = PictureType.NONE
-        return self._stream.encode(frame)
+        for packet in self._stream.codec_context.encode_lazy(frame):
+            packet.stream = self._stream
+            yield packet
 
 
 class SoundEncoder:

@@ -6,7 +6,7 @@ of a span is shown to the span's end, not to the next frame's time.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
 from av.video.frame import VideoFrame
@@ -28,16 +28,25 @@ NEAR = 2
 class Selection:
     """The kept frames of a video, in order, with the result's timestamps in the source's time base.
 
-    Each frame's ``duration`` is exact. The timeline is written before a frame is handed out.
+    Each frame's ``duration`` is exact. The timeline is written before a frame is handed out. ``passed`` is called for
+    each frame that is decoded on the way to a span.
     """
 
-    def __init__(self, reader: PictureReader, spans: Sequence[Span] | None, origin: Fraction, limits: Limits) -> None:
+    def __init__(
+        self,
+        reader: PictureReader,
+        spans: Sequence[Span] | None,
+        origin: Fraction,
+        limits: Limits,
+        passed: Callable[[], None],
+    ) -> None:
         self.timeline = Timeline()
         self._reader = reader
         self._base = reader.time_base
         self._origin = origin
         self._spans = spans
         self._limits = limits
+        self._passed = passed
         self._lands = 0
         self._count = 0
         self._seen = False
@@ -87,6 +96,7 @@ class Selection:
         before: VideoFrame | None = None
         frame = self._advance()
         while frame is not None and (frame.pts or 0) < start:
+            self._passed()
             before, frame = frame, self._advance()
         far = frame is None or ((frame.pts or 0) - start) * self._base > HOLD
         if before is not None and far and self._lasts(before, frame) > start:

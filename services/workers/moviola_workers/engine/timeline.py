@@ -41,3 +41,8 @@ class Timeline:
     def is_settled(self, index: int, until: Fraction) -> bool:
         """Whether all of the cut up to ``until`` is known to be kept, or known not to be."""
         return self.cuts[index].end is not None or (self.settled is not None and until <= self.settled)
+
+    def shift_at(self, at: Fraction) -> Fraction:
+        """What to add to a time of the result, up to which frames were handed out, for that of the source."""
+        cut = next((cut for cut in reversed(self.cuts) if cut.lands <= at), self.cuts[0])
+        return cut.start - cut.lands

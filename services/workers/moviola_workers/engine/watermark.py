@@ -1,21 +1,19 @@
-"""The mark, drawn once: a frame with alpha, and the place where FFmpeg lays it over every picture."""
+"""The mark, drawn once: a frame with alpha, and the place where FFmpeg lays it over the pictures."""
 
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from av.video.frame import VideoFrame
-from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from moviola.plan import Overlay
-from moviola_workers import fonts
+from moviola.plan import Overlay, Spot
 from moviola_workers.engine.failures import refused
+from moviola_workers.engine.lettering import letters
 
 # A text without ``scale`` is this high, relative to the picture; an image keeps its size.
 TEXT_HEIGHT = 0.06
 MOST_PIXELS = 64_000_000
 FORMATS = ("PNG", "JPEG", "WEBP")
-WHITE, SHADE = (255, 255, 255, 255), (0, 0, 0, 160)
+CLEAR = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,68 +24,71 @@ class Mark:
     left: int
     top: int
 
-    def frame(self) -> VideoFrame:
-        """As a frame of FFmpeg's."""
-        return VideoFrame.from_bytes(self.image.tobytes(), self.image.width, self.image.height, "rgba")
-
 
 def draw(overlay: Overlay, image: Path | None, width: int, height: int) -> Mark:
     """The mark for a picture of that size, never larger than the picture within its margins.
 
     ``image`` is the file for ``overlay.image``. One that is no PNG, JPEG or WebP is ``recipe.bad_watermark``.
     """
-    room = max(2, width - 2 * overlay.margin), max(2, height - 2 * overlay.margin)
+    margin = overlay.margin if overlay.x is None else 0
+    room = max(2, width - 2 * margin), max(2, height - 2 * margin)
     if overlay.text is not None:
-        drawn = _text(overlay.text, round(height * (overlay.scale or TEXT_HEIGHT)), room)
+        drawn = letters(overlay, round(height * (overlay.scale or TEXT_HEIGHT)), room)
     else:
         drawn = _image(image, round(width * overlay.scale) if overlay.scale else None, room)
     drawn.putalpha(drawn.getchannel("A").point([round(value * overlay.opacity) for value in range(256)]))
     left, top = _place(overlay, drawn.size, (width, height))
-    return Mark(image=drawn, left=left, top=top)
+    if overlay.tile:
+        gap = round(drawn.height * overlay.spacing)
+        return Mark(image=_tiled(drawn, (left, top), (width, height), gap), left=0, top=0)
+    return _aligned(drawn, left, top)
 
 
 def _place(overlay: Overlay, size: tuple[int, int], picture: tuple[int, int]) -> tuple[int, int]:
-    """The mark's upper left corner: at the margin from the sides that the position names, else in the middle."""
+    """The mark's upper left corner, such that all of it lies in the picture."""
     words = overlay.position.split("-")
     places = []
-    for length, whole, near, far in zip(size, picture, ("left", "top"), ("right", "bottom"), strict=True):
-        if near in words:
+    for length, whole, spot, near, far in zip(
+        size, picture, (overlay.x, overlay.y), ("left", "top"), ("right", "bottom"), strict=True
+    ):
+        if spot is not None:
+            place = _spotted(spot, length, whole)
+        elif near in words:
             place = overlay.margin
         elif far in words:
             place = whole - overlay.margin - length
         else:
             place = (whole - length) // 2
-        place = max(0, min(place, whole - length))
-        places.append(place - place % 2)
+        places.append(max(0, min(place, whole - length)))
     return places[0], places[1]
 
 
-def _text(text: str, height: int, room: tuple[int, int]) -> Image.Image:
-    """White letters with a dark shade, so that they can be read on anything; cropped to what is drawn."""
-    readable = "".join(
-        character if character.isprintable() else " " for character in unicodedata.normalize("NFC", text)
-    )
-    pixels = max(8, height)
-    box = _box(readable, fonts.bold(pixels))
-    shrink = min(1.0, room[0] / max(1, box[2] - box[0]), room[1] / max(1, box[3] - box[1]))
-    font = fonts.bold(max(4, int(pixels * shrink)))
-    left, top, right, bottom = _box(readable, font)
-    canvas = Image.new("RGBA", (_even(right - left), _even(bottom - top)), (0, 0, 0, 0))
-    pen = ImageDraw.Draw(canvas)
-    edge = _edge(font)
-    pen.text((-left, -top), readable, font=font, fill=WHITE, stroke_width=edge, stroke_fill=SHADE)
-    # Below the smallest letters that can be drawn, the drawing itself is made smaller.
-    canvas.thumbnail(room)
+def _spotted(spot: Spot, length: int, whole: int) -> int:
+    distance = spot.pixels + round(spot.share * whole)
+    return whole - length - distance if spot.far else distance
+
+
+def _aligned(drawn: Image.Image, left: int, top: int) -> Mark:
+    """The mark at exactly that place, on a canvas that begins at even coordinates and has even sides."""
+    over, down = left % 2, top % 2
+    size = _even(drawn.width + over), _even(drawn.height + down)
+    if size == drawn.size:
+        return Mark(image=drawn, left=left, top=top)
+    canvas = Image.new("RGBA", size, CLEAR)
+    canvas.paste(drawn, (over, down))
+    return Mark(image=canvas, left=left - over, top=top - down)
+
+
+def _tiled(drawn: Image.Image, at: tuple[int, int], picture: tuple[int, int], gap: int) -> Image.Image:
+    """The mark again and again, in both directions from where it lies, cut off at the picture's edges."""
+    across, down = drawn.width + gap, drawn.height + gap
+    row = Image.new("RGBA", (picture[0], drawn.height), CLEAR)
+    for left in range(at[0] % across - across, picture[0], across):
+        row.paste(drawn, (left, 0))
+    canvas = Image.new("RGBA", picture, CLEAR)
+    for top in range(at[1] % down - down, picture[1], down):
+        canvas.paste(row, (0, top))
     return canvas
-
-
-def _box(text: str, font: ImageFont.FreeTypeFont) -> tuple[int, int, int, int]:
-    left, top, right, bottom = font.getbbox(text, stroke_width=_edge(font))
-    return int(left), int(top), int(right) + 1, int(bottom) + 1
-
-
-def _edge(font: ImageFont.FreeTypeFont) -> int:
-    return max(1, round(font.size / 24))
 
 
 def _image(path: Path | None, width: int | None, room: tuple[int, int]) -> Image.Image:

@@ -1,11 +1,24 @@
-"""The font for text watermarks: DejaVu Sans Bold, under the licence in ``LICENSE-DejaVu.txt`` beside it."""
+"""The fonts for text watermarks: DejaVu, under the licence in ``LICENSE-DejaVu.txt`` beside them.
 
+All of them have Latin (with ñ, á, ß), Greek, Cyrillic, € and arrows.
+"""
+
+from collections.abc import Mapping
 from importlib.resources import files
 from io import BytesIO
 
 from PIL import ImageFont
 
+from moviola.marking import Font
 
-def bold(pixels: int) -> ImageFont.FreeTypeFont:
-    """The bundled font at that size; it has Latin (with ñ, á, ß), Greek, Cyrillic, Arabic, € and arrows."""
-    return ImageFont.truetype(BytesIO(files(__name__).joinpath("DejaVuSans-Bold.ttf").read_bytes()), pixels)
+FILES: Mapping[Font, str] = {
+    "bold": "DejaVuSans-Bold.ttf",
+    "regular": "DejaVuSans.ttf",
+    "mono": "DejaVuSansMono-Bold.ttf",
+    "serif": "DejaVuSerif-Bold.ttf",
+}
+
+
+def load(font: Font, pixels: int) -> ImageFont.FreeTypeFont:
+    """The bundled font of that name, *pixels* high."""
+    return ImageFont.truetype(BytesIO(files(__name__).joinpath(FILES[font]).read_bytes()), pixels)

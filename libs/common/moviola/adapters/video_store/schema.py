@@ -191,6 +191,19 @@ idempotency_keys = sa.Table(
     sa.Index("idempotency_keys_taken_at_idx", "taken_at"),
 )
 
+watermarks = sa.Table(
+    "watermarks",
+    metadata,
+    sa.Column("id", KEY, primary_key=True),
+    _tenant(),
+    sa.Column("name", Words, nullable=False),
+    sa.Column("content_type", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Index("watermarks_tenant_id_idx", "tenant", "id"),
+)
+
 workers = sa.Table(
     "workers",
     metadata,

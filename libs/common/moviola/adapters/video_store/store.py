@@ -24,6 +24,7 @@ from moviola.adapters.video_store.statements import Statements
 from moviola.adapters.video_store.tasks import SqlTasks
 from moviola.adapters.video_store.translation import translated
 from moviola.adapters.video_store.videos import SqlVideos
+from moviola.adapters.video_store.watermarks import SqlWatermarks
 from moviola.adapters.video_store.workers import SqlWorkers
 from moviola.errors import StoreUnavailable
 from moviola.ports.video_store import Transaction, VideoStore
@@ -59,6 +60,10 @@ class SqlTransaction:
     @cached_property
     def idempotency_keys(self) -> SqlIdempotencyKeys:
         return SqlIdempotencyKeys(self._statements)
+
+    @cached_property
+    def watermarks(self) -> SqlWatermarks:
+        return SqlWatermarks(self._statements)
 
     @cached_property
     def workers(self) -> SqlWorkers:
