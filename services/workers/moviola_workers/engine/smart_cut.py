@@ -1,0 +1,182 @@
+"""A cut without encoding what need not be: whole groups of pictures are copied, the borders are encoded anew.
+
+    cut_list        which packets, which pictures, and when the result shows them
+    boundary        the pictures at the borders, made to fit
+    here            both in one track, in one order of decoding, with the sound along
+
+What is copied is copied byte for byte. Where anything is not as it must be, ``NotCopyable`` says why, and what is at
+the target is worthless: the caller encodes the whole part instead.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from heapq import heappushpop
+from pathlib import Path
+
+from av.packet import Packet
+from av.stream import Stream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from moviola.plan import Edit
+from moviola_workers.engine import nal, opening
+from moviola_workers.engine.boundary import BoundaryEncoder
+from moviola_workers.engine.cut_list import Copied, CutList, Encoded, cut_list
+from moviola_workers.engine.failures import translated
+from moviola_workers.engine.packet_source import PacketSource
+from moviola_workers.engine.parameter_sets import NO_SETS, joined_header
+from moviola_workers.engine.reading import PictureReader
+from moviola_workers.engine.result import Result
+from moviola_workers.engine.shots import NotCopyable
+from moviola_workers.engine.sound import EncodedSound, Silence, Sound
+from moviola_workers.job import Job, Report
+
+USUAL_RATE = Fraction(25)
+# What belongs to the header of a track, or to no track at all, when packets with start codes are rewritten.
+NOT_IN_TRACK = frozenset({nal.SPS, nal.PPS, nal.DELIMITER})
+
+
+def smart_cut(job: Job, edit: Edit, target: Path, report: Report) -> None:
+    """Write ``target`` with ``edit.spans`` of the source; ``NotCopyable``, or ``TaskFailure``, where that fails."""
+    with translated("cutting the video"), ExitStack() as stack:
+        source = stack.enter_context(PacketSource(job.source, job.limits))
+        origin = opening.origin_of(job.source, job.limits)
+        cut = cut_list(edit.spans or (), lambda tick: source.shots(tick, report), origin, source.base)
+        if not cut.copied:
+            raise NotCopyable("no key frame lies inside of what is kept")
+        rate = source.stream.average_rate or USUAL_RATE
+        encoder = _encoder(source, cut, job, edit, rate)
+        result = stack.enter_context(Result(target))
+        stream = result.copied_stream(source.stream)
+        stream.codec_context.extradata = joined_header(source.inspector.sets, encoder.sets if encoder else NO_SETS)
+        sound = _sound(job, edit, source, cut, result, stack)
+        track = _Track(result, stream, sound, _Clock(cut, encoder, source.base, rate), source.base)
+        for done in _written(job, source, cut, encoder, track):
+            report(done / (cut.copied + cut.encoded))
+        sound.write(None)
+    report(1.0)
+
+
+def _encoder(source: PacketSource, cut: CutList, job: Job, edit: Edit, rate: Fraction) -> BoundaryEncoder | None:
+    if not cut.encoded:
+        return None
+    threads = job.encoder_threads
+    return BoundaryEncoder(source.stream, source.inspector, edit.output, rate=rate, depth=cut.depth, threads=threads)
+
+
+def _sound(job: Job, edit: Edit, source: PacketSource, cut: CutList, result: Result, stack: ExitStack) -> Sound:
+    if edit.mute or opening.first_audio(source.container) is None:
+        return Silence()
+    return EncodedSound(job.source, job.limits, result, cut.timeline, stack)
+
+
+class _Clock:
+    """Decoding times: the result's own presentation times in their order, as late as the reordering needs them.
+
+    So they grow without a gap over every joint, and none is later than the picture's own time.
+    """
+
+    def __init__(self, cut: CutList, encoder: BoundaryEncoder | None, base: Fraction, rate: Fraction) -> None:
+        depth = max(cut.depth, encoder.depth if encoder else 0)
+        step = max(1, round(1 / (rate * base)))
+        self._waiting = [-step * place for place in range(depth, 0, -1)]
+        self._last: int | None = None
+
+    def next(self, at: int) -> int:
+        tick = heappushpop(self._waiting, at)
+        if tick > at or (self._last is not None and tick <= self._last):
+            raise NotCopyable("the pictures are reordered further than their first packets tell")
+        self._last = tick
+        return tick
+
+
+@dataclass(frozen=True, slots=True)
+class _Track:
+    result: Result
+    stream: Stream
+    sound: Sound
+    clock: _Clock
+    base: Fraction
+
+    def write(self, packet: "Packet[VideoStream] | Packet[Stream]", at: int, duration: int | None) -> None:
+        packet.pts, packet.dts, packet.time_base = at, self.clock.next(at), self.base
+        if duration is not None:
+            packet.duration = duration
+        packet.stream = self.stream
+        self.result.mux(packet)
+        self.sound.write(at * self.base)
+
+
+def _written(
+    job: Job, source: PacketSource, cut: CutList, encoder: BoundaryEncoder | None, track: _Track
+) -> Iterator[int]:
+    """Write all pieces; yields how many pictures are done."""
+    done = 0
+    with PictureReader(job.source, job.limits, threads=job.encoder_threads) as reader:
+        for piece in cut.pieces:
+            if isinstance(piece, Copied):
+                steps = _copy(piece, source, track)
+            elif encoder is not None:
+                steps = _encode(piece, reader, encoder, track)
+            for _ in steps:
+                done += 1
+                yield done
+
+
+def _copy(piece: Copied, source: PacketSource, track: _Track) -> Iterator[None]:
+    count = 0
+    for packet in source.packets(piece.first):
+        shot = source.inspector.shot(packet)
+        if not count and shot.at != piece.first:
+            continue
+        last = shot.at == piece.last
+        track.write(
+            _in_mp4(packet, source.inspector.sets.length_size),
+            shot.at + piece.shift,
+            piece.until - shot.at - piece.shift if last else None,
+        )
+        yield
+        count += 1
+        if count == piece.count:
+            return
+    raise NotCopyable("the file reads differently the second time")
+
+
+def _in_mp4(packet: "Packet[VideoStream]", length_size: int | None) -> "Packet[VideoStream] | Packet[Stream]":
+    if length_size == nal.LENGTH:
+        return packet
+    row = (unit for unit in nal.units(memoryview(packet), length_size) if nal.kind_of(unit) not in NOT_IN_TRACK)
+    fresh = Packet(nal.measured(row))
+    fresh.is_keyframe, fresh.duration = packet.is_keyframe, packet.duration
+    return fresh
+
+
+def _encode(piece: Encoded, reader: PictureReader, encoder: BoundaryEncoder, track: _Track) -> Iterator[None]:
+    places = [at for _, at in piece.pictures]
+    durations = dict(zip(places, (b - a for a, b in zip(places, [*places[1:], piece.until], strict=True)), strict=True))
+    for made in encoder.encode(_frames(piece, reader)):
+        if made.at not in durations:
+            raise NotCopyable("the encoder gave a picture another time")
+        packet = Packet(made.data)
+        packet.is_keyframe = made.starts
+        track.write(packet, made.at, durations.pop(made.at))
+        yield
+    if durations:
+        raise NotCopyable("not every picture at the cut could be encoded")
+
+
+def _frames(piece: Encoded, reader: PictureReader) -> Iterator[VideoFrame]:
+    """The piece's pictures, each with its time in the result."""
+    wanted = dict(piece.pictures)
+    for frame in reader.frames(piece.pictures[0][0]):
+        at = wanted.pop(frame.pts or 0, None)
+        if at is not None:
+            if frame.interlaced_frame:
+                raise NotCopyable("the picture is interlaced")
+            frame.pts, frame.time_base = at, reader.time_base
+            yield frame
+        if not wanted:
+            return
+    raise NotCopyable("not every picture at the cut could be decoded")
