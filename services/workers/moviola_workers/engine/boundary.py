@@ -38,6 +38,14 @@ KEY_FRAME_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds a tick, and pictures a second; the latter only guides the encoder."""
+
+    base: Fraction
+    rate: Fraction
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """One encoded picture: shown at the result's tick ``at``; ``data`` as mp4 keeps it."""
 
@@ -52,13 +60,10 @@ class BoundaryEncoder:
     ``NotCopyable`` where x264 can't make what the source's decoder expects.
     """
 
-    def __init__(
-        self, stream: VideoStream, inspector: Inspector, output: Output, *, rate: Fraction, depth: int, threads: int
-    ) -> None:
-        self._stream = stream
+    def __init__(self, inspector: Inspector, output: Output, pace: Pace, *, depth: int, threads: int) -> None:
         self._inspector = inspector
         self._output = output
-        self._rate = rate
+        self._pace = pace
         self._threads = threads
         self.depth = min(depth, 1) if inspector.form.profile != BASELINE else 0
         self._context: VideoCodecContext | None = self._opened()
@@ -76,16 +81,16 @@ class BoundaryEncoder:
         yield from map(_made, context.encode(None))
 
     def _opened(self) -> VideoCodecContext:
-        form, source = self._inspector.form, self._stream.codec_context
+        form, look = self._inspector.form, self._inspector.look
         context = av.CodecContext.create("libx264", "w")
         context.width, context.height = form.width, form.height
-        context.pix_fmt = source.pix_fmt
-        context.time_base = self._stream.time_base or Fraction(1)
-        context.framerate = self._rate
-        context.sample_aspect_ratio = self._stream.sample_aspect_ratio or Fraction(1)
-        context.gop_size = max(1, round(self._rate * KEY_FRAME_SECONDS))
-        context.color_range, context.colorspace = source.color_range, source.colorspace
-        context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
+        context.pix_fmt = look.pixels
+        context.time_base = self._pace.base
+        context.framerate = self._pace.rate
+        context.sample_aspect_ratio = look.aspect
+        context.gop_size = max(1, round(self._pace.rate * KEY_FRAME_SECONDS))
+        context.color_range, context.colorspace = look.range, look.matrix
+        context.color_primaries, context.color_trc = look.primaries, look.transfer
         context.thread_count = self._threads
         context.thread_type = ThreadType.FRAME
         context.flags |= Flags.global_header

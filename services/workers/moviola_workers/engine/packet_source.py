@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import chain
+from itertools import chain, dropwhile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -67,7 +67,8 @@ class PacketSource:
                 self.container.seek(target, stream=self.stream)
             except FFmpegError:
                 break  # No index: reading from the beginning is what is left.
-            found = self._demuxed()
+            # Some containers are sought by time alone: what comes before a key frame is no whole row of pictures.
+            found = dropwhile(_is_inner, self._demuxed())
             first = next(found, None)
             if first is not None and first.pts is not None and first.pts <= tick:
                 return chain([first], found)
@@ -80,3 +81,7 @@ class PacketSource:
             yield from (packet for packet in self.container.demux(self.stream) if packet.size)
         except FFmpegError as error:
             raise NotCopyable("a part of the file can't be read") from error
+
+
+def _is_inner(packet: "Packet[VideoStream]") -> bool:
+    return not packet.is_keyframe

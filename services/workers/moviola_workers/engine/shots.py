@@ -7,7 +7,9 @@ encoded anew: ...".
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import accumulate
+from typing import Self
 
 from av.packet import Packet
 from av.video.stream import VideoStream
@@ -36,12 +38,40 @@ class Shot:
     hidden: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the encoder at the borders has to match beside the header; colours as FFmpeg numbers them."""
+
+    pixels: str
+    aspect: Fraction
+    range: int
+    matrix: int
+    primaries: int
+    transfer: int
+
+    @classmethod
+    def of(cls, stream: VideoStream) -> Self:
+        context = stream.codec_context
+        return cls(
+            pixels=context.pix_fmt or "",
+            aspect=stream.sample_aspect_ratio or Fraction(1),
+            range=context.color_range,
+            matrix=context.colorspace,
+            primaries=context.color_primaries,
+            transfer=context.color_trc,
+        )
+
+
 class Inspector:
-    """Looks into the packets of one stream, in the order of decoding; the header was looked at when it was made."""
+    """Looks into the packets of one stream, in the order of decoding; the header was looked at when it was made.
+
+    It outlives the stream, which goes when its file is closed.
+    """
 
     def __init__(self, stream: VideoStream, limits: Limits) -> None:
         self.sets = _sets_of(stream)
         self.form = _form_of(stream, self.sets)
+        self.look = Look.of(stream)
         if (stream.average_rate or 0) > limits.max_frame_rate * TOLERATED_RATE:
             raise NotCopyable(f"the file has more than {limits.max_frame_rate:g} pictures a second")
 

@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 
 from moviola.plan import Edit
 from moviola_workers.engine import nal, opening
-from moviola_workers.engine.boundary import BoundaryEncoder
+from moviola_workers.engine.boundary import BoundaryEncoder, Pace
 from moviola_workers.engine.cut_list import Copied, CutList, Encoded, cut_list
 from moviola_workers.engine.failures import translated
 from moviola_workers.engine.packet_source import PacketSource
@@ -46,24 +46,23 @@ def smart_cut(job: Job, edit: Edit, target: Path, report: Report) -> None:
         cut = cut_list(edit.spans or (), lambda tick: source.shots(tick, report), origin, source.base)
         if not cut.copied:
             raise NotCopyable("no key frame lies inside of what is kept")
-        rate = source.stream.average_rate or USUAL_RATE
-        encoder = _encoder(source, cut, job, edit, rate)
+        pace = Pace(source.base, source.stream.average_rate or USUAL_RATE)
+        encoder = _encoder(source, cut, job, edit, pace)
         result = stack.enter_context(Result(target))
         stream = result.copied_stream(source.stream)
         stream.codec_context.extradata = joined_header(source.inspector.sets, encoder.sets if encoder else NO_SETS)
         sound = _sound(job, edit, source, cut, result, stack)
-        track = _Track(result, stream, sound, _Clock(cut, encoder, source.base, rate), source.base)
+        track = _Track(result, stream, sound, _Clock(cut, encoder, pace), source.base)
         for done in _written(job, source, cut, encoder, track):
             report(done / (cut.copied + cut.encoded))
         sound.write(None)
     report(1.0)
 
 
-def _encoder(source: PacketSource, cut: CutList, job: Job, edit: Edit, rate: Fraction) -> BoundaryEncoder | None:
+def _encoder(source: PacketSource, cut: CutList, job: Job, edit: Edit, pace: Pace) -> BoundaryEncoder | None:
     if not cut.encoded:
         return None
-    threads = job.encoder_threads
-    return BoundaryEncoder(source.stream, source.inspector, edit.output, rate=rate, depth=cut.depth, threads=threads)
+    return BoundaryEncoder(source.inspector, edit.output, pace, depth=cut.depth, threads=job.encoder_threads)
 
 
 def _sound(job: Job, edit: Edit, source: PacketSource, cut: CutList, result: Result, stack: ExitStack) -> Sound:
@@ -78,9 +77,9 @@ class _Clock:
     So they grow without a gap over every joint, and none is later than the picture's own time.
     """
 
-    def __init__(self, cut: CutList, encoder: BoundaryEncoder | None, base: Fraction, rate: Fraction) -> None:
+    def __init__(self, cut: CutList, encoder: BoundaryEncoder | None, pace: Pace) -> None:
         depth = max(cut.depth, encoder.depth if encoder else 0)
-        step = max(1, round(1 / (rate * base)))
+        step = max(1, round(1 / (pace.rate * pace.base)))
         self._waiting = [-step * place for place in range(depth, 0, -1)]
         self._last: int | None = None
 
