@@ -40,13 +40,11 @@ def _wanted_by(item: pytest.Item) -> Iterator[str]:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the servers; the very last lines say what was not tested."""
     config.stash[_SERVERS].close()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The last lines say what was not tested."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
     for reason in sorted(_missing):
-        terminalreporter.write_line(f"NOT TESTED: {reason}", red=True, bold=True)
+        terminal.write_line(f"NOT TESTED: {reason}", red=True, bold=True)
 
 
 def _server(config: pytest.Config, name: str) -> Server:

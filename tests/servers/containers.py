@@ -67,6 +67,7 @@ class ContainerServer:
         from testcontainers.core.container import DockerContainer
 
         self._image = image
+        self._created = False
         (self._port,) = free_ports(1)
         self._container = DockerContainer(image.name).with_envs(**image.environment)
         host = urlsplit(os.environ.get("DOCKER_HOST", "")).hostname
@@ -75,7 +76,7 @@ class ContainerServer:
         self.url = image.url.format(host=host or "127.0.0.1", port=self._port)
 
     def start(self) -> None:
-        if self._container.get_wrapped_container() is None:
+        if not self._created:
             self._create()
         match self._status():
             case "paused":
@@ -119,6 +120,7 @@ class ContainerServer:
             self._container.start()
         except docker.errors.APIError as error:
             raise MissingServer(f"the image {self._image.name} can't be had: {error}") from error
+        self._created = True
 
 
 def container(name: str) -> Server:

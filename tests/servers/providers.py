@@ -81,6 +81,7 @@ def _started(name: str) -> Server:
         try:
             server.start()
         except MissingServer as missing:
+            server.close()
             reasons.append(str(missing))
         except BaseException:
             server.close()

@@ -21,15 +21,28 @@ KEY = Text().with_variant(Text(collation="C"), "postgresql")
 POSITION = BigInteger().with_variant(Integer(), "sqlite")
 
 
+_UNSTORABLE = "A text must not hold U+0000 or half of a surrogate pair."
+
+
+def refuse_unstorable(text: str) -> None:
+    """``InvalidInput`` for a text that PostgreSQL or UTF-8 has no form for."""
+    if "\0" in text:
+        raise InvalidInput(_UNSTORABLE)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(_UNSTORABLE) from error
+
+
 class Words(TypeDecorator[str]):
-    """A client's words. PostgreSQL's text can't hold a NUL, so neither database is given one: ``InvalidInput``."""
+    """A client's words. What one of the databases can't hold (a NUL, half a surrogate) is ``InvalidInput`` in both."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        if value is not None and "\0" in value:
-            raise InvalidInput("A text must not hold the character U+0000.")
+        if value is not None:
+            refuse_unstorable(value)
         return value
 
 
@@ -93,10 +106,14 @@ class Document(TypeDecorator[T], Generic[T]):
 
 
 def write_json(value: object) -> str:
-    """The JSON text of a document; ``InvalidInput`` for a NUL in it, which JSONB can't hold."""
-    text = to_json(value).decode()
-    if "\\u0000" in text:
-        raise InvalidInput("A text must not hold the character U+0000.")
+    """The JSON text of a document; ``InvalidInput`` for a character in it that JSONB can't hold."""
+    try:
+        text = to_json(value).decode()
+    except ValueError as error:
+        raise InvalidInput(_UNSTORABLE) from error
+    # A backslash in a text is written as two, so behind an odd number of them this is the NUL.
+    if "\\u0000" in text and "\\u0000" in text.replace("\\\\", ""):
+        raise InvalidInput(_UNSTORABLE)
     return text
 
 

@@ -32,6 +32,11 @@ def _partial(name: str, *columns: Any, where: sa.ColumnElement[bool], unique: bo
     return sa.Index(name, *columns, unique=unique, postgresql_where=where, sqlite_where=where)
 
 
+def _flagged(name: str, column: sa.Column[str], *, flag: sa.Column[bool], unique: bool) -> sa.Index:
+    """SQLite uses a partial index only where the query says the same words, and there a flag is compared with 1."""
+    return sa.Index(name, column, unique=unique, postgresql_where=flag, sqlite_where=sa.text(f"{flag.name} = 1"))
+
+
 def is_in(column: sa.Column[Any], *states: TaskState) -> sa.ColumnElement[bool]:
     """*column* is one of *states*, spelt out in the SQL: a planner that sees parameters can't use a partial index."""
     return column.in_([sa.literal_column(f"'{state}'") for state in states])
@@ -91,9 +96,9 @@ runs = sa.Table(
     sa.Column("is_unfinished", sa.Boolean, nullable=False),
     sa.UniqueConstraint("video_id", "number"),
 )
-_partial("runs_latest_idx", runs.c.video_id, where=runs.c.is_latest, unique=True)
-_partial("runs_serving_idx", runs.c.video_id, where=runs.c.is_serving, unique=True)
-_partial("runs_unfinished_idx", runs.c.video_id, where=runs.c.is_unfinished)
+_flagged("runs_latest_idx", runs.c.video_id, flag=runs.c.is_latest, unique=True)
+_flagged("runs_serving_idx", runs.c.video_id, flag=runs.c.is_serving, unique=True)
+_flagged("runs_unfinished_idx", runs.c.video_id, flag=runs.c.is_unfinished, unique=False)
 
 # `position` keeps the order in which tasks were added: ids of several processes are only roughly in order.
 tasks = sa.Table(

@@ -27,7 +27,8 @@ _RENEW = (
     .where(_tasks.c.id == sa.bindparam("the_id"), _is_running)
     .where(_tasks.c.attempt == sa.bindparam("the_attempt"), _tasks.c.nonce == sa.bindparam("the_nonce"))
 )
-_UNCLAIMED = sa.select(_tasks.c.kind, sa.func.count()).where(_is_dispatched).group_by(_tasks.c.kind)
+# SQLite uses a partial index only where the query repeats its condition.
+_UNCLAIMED = sa.select(_tasks.c.kind, sa.func.count()).where(_is_live, _is_dispatched).group_by(_tasks.c.kind)
 # The run is locked with the task: whoever goes on to change it then never waits for another transaction that holds the
 # run and wants the task, and a run that somebody is working on is not late.
 _OVERDUE = (

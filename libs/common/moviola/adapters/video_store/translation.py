@@ -18,9 +18,13 @@ from sqlalchemy import exc
 from moviola.errors import InvalidInput, MoviolaError, NoSpace, StaleVersion, StoreUnavailable
 
 _DISK_FULL = "53100"
-_LOST_A_RACE = {"40001", "40P01"}
+_LOST_A_RACE = {"23503", "23505", "40001", "40P01"}
+_LOST_A_RACE_IN_SQLITE = ("UNIQUE constraint failed", "FOREIGN KEY constraint failed")
 _OTHER_SCHEMA = {"42P01", "42703"}
-_UNAVAILABLE_CLASSES = {"08", "53", "55", "57", "58"}
+_DATA_CLASS = "22"
+# PostgreSQL's error codes, appendix A: connection, refused login, no such database, resources, object in use or locked,
+# intervention (shutdown, cancel, timeout), system, internal.
+_UNAVAILABLE_CLASSES = {"08", "28", "3D", "53", "55", "57", "58", "XX"}
 
 
 @contextmanager
@@ -42,18 +46,18 @@ def translated() -> Iterator[None]:
         raise StoreUnavailable("No connection to the database became free in time.") from error
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StoreUnavailable(f"The database can't be reached: {_told(error)}.") from error
-    except UnicodeEncodeError as error:
-        raise InvalidInput("A text holds a character that can't be stored.") from error
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise InvalidInput("A value can't be stored in the database.") from error
 
 
 def _of_database(error: exc.DBAPIError) -> MoviolaError | None:
-    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or ""
+    state: str = getattr(error.orig, "sqlstate", None) or ""
     words = str(error.orig)
     if state == _DISK_FULL or "database or disk is full" in words:
         return NoSpace("The database's disk is full.")
-    if isinstance(error, exc.IntegrityError) or state in _LOST_A_RACE:
+    if state in _LOST_A_RACE or words.startswith(_LOST_A_RACE_IN_SQLITE):
         return StaleVersion("Somebody else wrote first.")
-    if isinstance(error, exc.DataError):
+    if isinstance(error, exc.DataError) or state[:2] == _DATA_CLASS:
         return InvalidInput("A value can't be stored in the database.")
     unavailable = (
         error.connection_invalidated

@@ -40,7 +40,8 @@ _TO_CANCEL = (
     sa.select(*columns(_videos, VIDEO_FIELDS))
     .join(_runs, sa.and_(_runs.c.video_id == _videos.c.id, _runs.c.is_latest, _runs.c.is_unfinished))
     .where(_videos.c.cancel_requested_at > _runs.c.created_at)
-    .order_by(_videos.c.id)
+    # By the run's column: sorted by the other one, SQLite would walk through all videos.
+    .order_by(_runs.c.video_id)
     .limit(sa.bindparam("limit"))
 )
 _TO_PURGE = (
