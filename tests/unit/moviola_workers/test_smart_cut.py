@@ -149,6 +149,18 @@ def test_a_varying_rate_keeps_its_times(bench: Bench, tmp_path: Path, suffix: st
     assert [time for time, _ in made] == pytest.approx([time for time, _ in wanted], abs=0.001)
 
 
+@pytest.mark.parametrize("end", [1.2, 1.41, 2.9, 3.33])
+def test_a_varying_rate_ends_where_its_last_picture_does(bench: Bench, tmp_path: Path, end: float) -> None:
+    source = make(tmp_path / "clip.mkv", Clip(times=STAMPS, gop=10, b_frames=3, options=MEDIUM))
+    first = next(stamp for stamp in STAMPS if stamp >= 500)
+    following = next(stamp for stamp in STAMPS if stamp >= end * 1000)
+
+    result = cut(bench, source, (0.5, end))
+
+    assert result.copied
+    assert bench.probe(result.path).duration == pytest.approx((following - first) / 1000, abs=0.001)
+
+
 @pytest.mark.parametrize("suffix", ["mkv", "mov", "ts", "flv"])
 def test_other_containers_are_cut_as_well(bench: Bench, tmp_path: Path, suffix: str) -> None:
     source = make(tmp_path / f"clip.{suffix}", replace(LONG, tone=Tone(beeps=(2.04,))))

@@ -52,9 +52,10 @@ def smart_cut(job: Job, edit: Edit, target: Path, report: Report) -> None:
         stream = result.copied_stream(source.stream)
         stream.codec_context.extradata = joined_header(source.inspector.sets, encoder.sets if encoder else NO_SETS)
         sound = _sound(job, edit, source, cut, result, stack)
-        track = _Track(result, stream, sound, _Clock(cut, encoder, pace), source.base)
+        total = cut.copied + cut.encoded
+        track = _Track(total, result, stream, sound, _Clock(cut, encoder, pace), source.base)
         for done in _written(job, source, cut, encoder, track):
-            report(done / (cut.copied + cut.encoded))
+            report(done / total)
         sound.write(None)
     report(1.0)
 
@@ -74,7 +75,8 @@ def _sound(job: Job, edit: Edit, source: PacketSource, cut: CutList, result: Res
 class _Clock:
     """Decoding times: the result's own presentation times in their order, as late as the reordering needs them.
 
-    So they grow without a gap over every joint, and none is later than the picture's own time.
+    So they grow without a gap over every joint, and none is later than the picture's own time. In mp4 a picture lasts
+    until the next one is decoded: at the end the times draw closer, so that none lasts beyond ``end``.
     """
 
     def __init__(self, cut: CutList, encoder: BoundaryEncoder | None, pace: Pace) -> None:
@@ -82,17 +84,26 @@ class _Clock:
         step = max(1, round(1 / (pace.rate * pace.base)))
         self._waiting = [-step * place for place in range(depth, 0, -1)]
         self._last: int | None = None
+        self._latest = self._end = cut.pieces[-1].until
 
     def next(self, at: int) -> int:
-        tick = heappushpop(self._waiting, at)
+        tick = min(heappushpop(self._waiting, at), self._latest)
         if tick > at or (self._last is not None and tick <= self._last):
             raise NotCopyable("the pictures are reordered further than their first packets tell")
         self._last = tick
+        self._latest = tick + self._end - at
         return tick
 
+    def left(self, at: int) -> int:
+        """How long a picture shown at that tick lasts, if nothing follows."""
+        return self._end - at
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class _Track:
+    """``count`` pictures are to come."""
+
+    count: int
     result: Result
     stream: Stream
     sound: Sound
@@ -101,6 +112,9 @@ class _Track:
 
     def write(self, packet: "Packet[VideoStream] | Packet[Stream]", at: int, duration: int | None) -> None:
         packet.pts, packet.dts, packet.time_base = at, self.clock.next(at), self.base
+        self.count -= 1
+        if not self.count:
+            duration = self.clock.left(at)
         if duration is not None:
             packet.duration = duration
         packet.stream = self.stream
