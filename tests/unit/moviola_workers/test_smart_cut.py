@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
+import imageio_ffmpeg
 import pytest
 
 from moviola.plan import Edit, Plan
@@ -171,6 +172,37 @@ def test_other_containers_are_cut_as_well(bench: Bench, tmp_path: Path, suffix: 
     assert result.copied
     assert numbers(result.path) == kept(150, (0.41, 4.37))
     assert beeps(result.path) == pytest.approx([late - 0.44], abs=0.025)
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.0, 2.5), (0.1, 2.3), (1.3, 3.5)])
+def test_an_edit_list_that_begins_inside_a_group_is_heeded(
+    bench: Bench, tmp_path: Path, start: float, end: float
+) -> None:
+    """Copied from 0.7 s on by ffmpeg: the group's first pictures are in the file, and are not to be shown."""
+    source = tmp_path / "edited.mp4"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-ss", "0.72", "-i", str(make(tmp_path / "a.mp4", LONG))]
+    subprocess.run([*command, "-c", "copy", str(source)], check=True)
+    before = numbers(source)
+
+    result = cut(bench, source, (start, end))
+
+    assert before[0] == 18
+    assert result.copied
+    assert numbers(result.path) == [before[place] for place in kept(130, (start, end))]
+
+
+def test_of_a_large_file_the_worker_finds_out_what_the_probe_did_not_read(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moviola_workers.engine.packets.WHOLE_BYTES", 0)
+    monkeypatch.setattr("moviola_workers.engine.packets.HEAD_PACKETS", 60)
+    source = make(tmp_path / "clip.mp4", LONG)
+
+    result = cut(bench, source, (0.41, 4.37))
+
+    assert result.copied
+    assert result.plan.passes[0].encoded_seconds == pytest.approx(1.16)
+    assert numbers(result.path) == kept(150, (0.41, 4.37))
 
 
 @pytest.mark.parametrize("profile", ["baseline", "main", "high"])

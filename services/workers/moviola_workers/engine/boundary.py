@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from moviola.recipe import Output
 from moviola_workers.engine import nal
+from moviola_workers.engine.failures import FFmpegError
 from moviola_workers.engine.nal import BrokenUnits
 from moviola_workers.engine.parameter_sets import (
     BASELINE,
@@ -95,7 +96,10 @@ class BoundaryEncoder:
         context.thread_type = ThreadType.FRAME
         context.flags |= Flags.global_header
         context.options = self._options(form)
-        context.open()
+        try:
+            context.open()
+        except FFmpegError as error:
+            raise NotCopyable("the encoder can't make pictures of the source's form") from error
         return context
 
     def _options(self, form: PictureForm) -> dict[str, str]:

@@ -40,13 +40,16 @@ class CutSurvey:
             found = self._groups()
         except NotCopyable as reason:
             return Cutting(safe=False, reason=str(reason))
+        if not complete:
+            # The last one was not read to its end.
+            found = found[:-1] or found
         starts = [group[0].at for group in found if group[0].starts]
-        ends = [*starts, max(shot.at + shot.duration for shot in self._shots)]
+        ends = [*starts, max(shot.at + shot.duration for shot in found[-1])]
         listed = complete and len(starts) <= MOST_STARTS
         return Cutting(
             safe=True,
             starts=tuple(round(float(start * base - origin), 6) for start in starts) if listed else None,
-            longest_start=float(max(after - before for before, after in pairwise(ends)) * base),
+            longest_start=float(max((after - before for before, after in pairwise(ends)), default=0) * base),
             longest_stop=float(max(map(_longest, found)) * base),
         )
 

@@ -120,6 +120,7 @@ def _sets_of(stream: VideoStream) -> ParameterSets:
 def _form_of(stream: VideoStream, sets: ParameterSets) -> PictureForm:
     try:
         form = form_of(sets.sequences[0])
+        sets.free_number()
     except BrokenUnits as error:
         raise NotCopyable(f"the file's H.264 header can't be read: {error}") from error
     if form.profile not in PROFILES:

@@ -46,7 +46,7 @@ def smart_cut(job: Job, edit: Edit, target: Path, report: Report) -> None:
         cut = cut_list(edit.spans or (), lambda tick: source.shots(tick, report), origin, source.base)
         if not cut.copied:
             raise NotCopyable("no key frame lies inside of what is kept")
-        pace = Pace(source.base, source.stream.average_rate or USUAL_RATE)
+        pace = Pace(source.base, _rate(source.stream, job.limits.max_frame_rate))
         encoder = _encoder(source, cut, job, edit, pace)
         result = stack.enter_context(Result(target))
         stream = result.copied_stream(source.stream)
@@ -58,6 +58,12 @@ def smart_cut(job: Job, edit: Edit, target: Path, report: Report) -> None:
             report(done / total)
         sound.write(None)
     report(1.0)
+
+
+def _rate(stream: VideoStream, most: float) -> Fraction:
+    """Within what x264 takes."""
+    rate = max(stream.average_rate or stream.guessed_rate or USUAL_RATE, Fraction(1))
+    return min(rate, Fraction(most)).limit_denominator(100_000)
 
 
 def _encoder(source: PacketSource, cut: CutList, job: Job, edit: Edit, pace: Pace) -> BoundaryEncoder | None:
