@@ -18,7 +18,8 @@ from moviola.plan import Edit, Plan
 from moviola.planner import compile_plan
 from moviola.recipe import parse_recipe
 from moviola_workers.engine.nal import Bits
-from moviola_workers.engine.parameter_sets import form_of, parameter_sets_of
+from moviola_workers.engine.parameter_sets import parameter_sets_of
+from moviola_workers.engine.picture_form import form_of
 from moviola_workers.job import Job
 from tests.media.clips import Clip, Tone, beeps, make, numbers, packets, shown, times
 from tests.unit.moviola_workers.conftest import Bench

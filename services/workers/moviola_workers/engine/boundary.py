@@ -19,15 +19,8 @@ from moviola.recipe import Output
 from moviola_workers.engine import nal
 from moviola_workers.engine.failures import FFmpegError
 from moviola_workers.engine.nal import BrokenUnits
-from moviola_workers.engine.parameter_sets import (
-    BASELINE,
-    HIGH,
-    PROFILES,
-    ParameterSets,
-    PictureForm,
-    form_of,
-    parameter_sets_of,
-)
+from moviola_workers.engine.parameter_sets import PROFILES, ParameterSets, parameter_sets_of
+from moviola_workers.engine.picture_form import BASELINE, HIGH, PictureForm, form_of
 from moviola_workers.engine.shots import Inspector, NotCopyable
 
 # Short pieces between the source's own pictures: a little better than asked for, so that the eye finds no border.

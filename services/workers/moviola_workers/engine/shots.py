@@ -17,7 +17,8 @@ from av.video.stream import VideoStream
 from moviola.messages import Limits
 from moviola_workers.engine import nal
 from moviola_workers.engine.nal import BrokenUnits
-from moviola_workers.engine.parameter_sets import PROFILES, ParameterSets, PictureForm, form_of, parameter_sets_of
+from moviola_workers.engine.parameter_sets import PROFILES, ParameterSets, parameter_sets_of
+from moviola_workers.engine.picture_form import PictureForm, form_of
 
 CODEC = "h264"
 TOLERATED_RATE = 1.01

@@ -10,9 +10,7 @@ the target is worthless: the caller encodes the whole part instead.
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from fractions import Fraction
-from heapq import heappushpop
 from pathlib import Path
 
 from av.packet import Packet
@@ -31,6 +29,7 @@ from moviola_workers.engine.reading import PictureReader
 from moviola_workers.engine.result import Result
 from moviola_workers.engine.shots import NotCopyable
 from moviola_workers.engine.sound import EncodedSound, Silence, Sound
+from moviola_workers.engine.track import Clock, Track
 from moviola_workers.job import Job, Report
 
 USUAL_RATE = Fraction(25)
@@ -53,7 +52,7 @@ def smart_cut(job: Job, edit: Edit, target: Path, report: Report) -> None:
         stream.codec_context.extradata = joined_header(source.inspector.sets, encoder.sets if encoder else NO_SETS)
         sound = _sound(job, edit, source, cut, result, stack)
         total = cut.copied + cut.encoded
-        track = _Track(total, result, stream, sound, _Clock(cut, encoder, pace), source.base)
+        track = Track(total, result, stream, sound, _clock(cut, encoder, pace), source.base)
         for done in _written(job, source, cut, encoder, track):
             report(done / total)
         sound.write(None)
@@ -78,58 +77,13 @@ def _sound(job: Job, edit: Edit, source: PacketSource, cut: CutList, result: Res
     return EncodedSound(job.source, job.limits, result, cut.timeline, stack)
 
 
-class _Clock:
-    """Decoding times: the result's own presentation times in their order, as late as the reordering needs them.
-
-    So they grow without a gap over every joint, and none is later than the picture's own time. In mp4 a picture lasts
-    until the next one is decoded: at the end the times draw closer, so that none lasts beyond ``end``.
-    """
-
-    def __init__(self, cut: CutList, encoder: BoundaryEncoder | None, pace: Pace) -> None:
-        depth = max(cut.depth, encoder.depth if encoder else 0)
-        step = max(1, round(1 / (pace.rate * pace.base)))
-        self._waiting = [-step * place for place in range(depth, 0, -1)]
-        self._last: int | None = None
-        self._latest = self._end = cut.pieces[-1].until
-
-    def next(self, at: int) -> int:
-        tick = min(heappushpop(self._waiting, at), self._latest)
-        if tick > at or (self._last is not None and tick <= self._last):
-            raise NotCopyable("the pictures are reordered further than their first packets tell")
-        self._last = tick
-        self._latest = tick + self._end - at
-        return tick
-
-    def left(self, at: int) -> int:
-        """How long a picture shown at that tick lasts, if nothing follows."""
-        return self._end - at
-
-
-@dataclass(slots=True)
-class _Track:
-    """``count`` pictures are to come."""
-
-    count: int
-    result: Result
-    stream: Stream
-    sound: Sound
-    clock: _Clock
-    base: Fraction
-
-    def write(self, packet: "Packet[VideoStream] | Packet[Stream]", at: int, duration: int | None) -> None:
-        packet.pts, packet.dts, packet.time_base = at, self.clock.next(at), self.base
-        self.count -= 1
-        if not self.count:
-            duration = self.clock.left(at)
-        if duration is not None:
-            packet.duration = duration
-        packet.stream = self.stream
-        self.result.mux(packet)
-        self.sound.write(at * self.base)
+def _clock(cut: CutList, encoder: BoundaryEncoder | None, pace: Pace) -> Clock:
+    depth = max(cut.depth, encoder.depth if encoder else 0)
+    return Clock(depth, cut.pieces[-1].until, max(1, round(1 / (pace.rate * pace.base))))
 
 
 def _written(
-    job: Job, source: PacketSource, cut: CutList, encoder: BoundaryEncoder | None, track: _Track
+    job: Job, source: PacketSource, cut: CutList, encoder: BoundaryEncoder | None, track: Track
 ) -> Iterator[int]:
     """Write all pieces; yields how many pictures are done."""
     done = 0
@@ -144,7 +98,7 @@ def _written(
                 yield done
 
 
-def _copy(piece: Copied, source: PacketSource, track: _Track) -> Iterator[None]:
+def _copy(piece: Copied, source: PacketSource, track: Track) -> Iterator[None]:
     count = 0
     for packet in source.packets(piece.first):
         shot = source.inspector.shot(packet)
@@ -172,7 +126,7 @@ def _in_mp4(packet: "Packet[VideoStream]", length_size: int | None) -> "Packet[V
     return fresh
 
 
-def _encode(piece: Encoded, reader: PictureReader, encoder: BoundaryEncoder, track: _Track) -> Iterator[None]:
+def _encode(piece: Encoded, reader: PictureReader, encoder: BoundaryEncoder, track: Track) -> Iterator[None]:
     places = [at for _, at in piece.pictures]
     durations = dict(zip(places, (b - a for a, b in zip(places, [*places[1:], piece.until], strict=True)), strict=True))
     for made in encoder.encode(_frames(piece, reader)):
