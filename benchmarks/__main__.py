@@ -4,7 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks import four_steps, memory
+from benchmarks import four_steps, memory, smart_cut
 from benchmarks.report import write
 
 CLIP = Path(__file__).parent.parent / "tests" / "media" / "bigbuckbunny.mp4"
@@ -17,7 +17,13 @@ def main() -> None:
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="moviola-bench-") as name:
         folder = Path(name)
-        write([four_steps.measure(folder, wanted.clip, runs=wanted.runs), memory.measure(folder)])
+        write(
+            [
+                four_steps.measure(folder, wanted.clip, runs=wanted.runs),
+                smart_cut.measure(folder, wanted.clip, runs=wanted.runs),
+                memory.measure(folder),
+            ]
+        )
 
 
 main()

@@ -12,6 +12,7 @@ from PIL import Image
 from tests.acceptance import media
 from tests.acceptance.client import Client
 from tests.acceptance.systems import ObjectsOf
+from tests.media.clips import Clip, Tone, make, numbers, packets
 
 CLIP = Path(__file__).parent.parent / "media" / "bigbuckbunny.mp4"
 FOUR_STEPS = {
@@ -74,6 +75,19 @@ async def test_muting_alone_copies_the_picture(client: Client, tmp_path: Path) -
     path = await client.file(video, "result.mp4", tmp_path)
     assert media.sounds(path) == []
     assert media.picture(path)["bit_rate"] == media.picture(CLIP)["bit_rate"]
+
+
+async def test_a_trim_alone_encodes_only_its_borders(client: Client, tmp_path: Path) -> None:
+    source = make(tmp_path / "clip.mp4", Clip(frames=150, gop=25, tone=Tone()))
+    video = await client.ready((await client.upload(source, recipe={"steps": [{"step": "trim", "start": 0.9}]}))["id"])
+    (one,) = video["plan"]["passes"]
+    assert (video["plan"]["generations"], video["plan"]["partial"]) == (1, True)
+    assert one["encoded_seconds"] == pytest.approx(0.1)
+    path = await client.file(video, "result.mp4", tmp_path)
+    assert numbers(path) == list(range(23, 150))
+    assert [data for _, _, data in packets(path, "video")][-125:] == [data for _, _, data in packets(source, "video")][
+        -125:
+    ]
 
 
 async def test_an_image_is_laid_over_the_picture_where_it_was_asked_for(client: Client, tmp_path: Path) -> None:

@@ -97,7 +97,9 @@ Operation = Annotated[Scale | Overlay, Field(discriminator="operation")]
 class Edit(Planned):
     """What an editing pass does: keep ``spans`` (None: all), then ``picture`` in order; ``mute`` drops the sound.
 
-    ``copy_packets`` means that no frame is decoded. The picture is made upright before the first operation.
+    ``copy_packets`` means that no frame is decoded. ``smart_cut`` means that the spans are cut by copying packets, and
+    only the frames at their borders are encoded anew; a worker that finds the file unfit encodes all. What is encoded
+    is made upright before the first operation, what is copied keeps its header's rotation.
     ``width`` × ``height`` and ``duration`` are the result's.
     """
 
@@ -106,6 +108,7 @@ class Edit(Planned):
     picture: tuple[Operation, ...] = ()
     mute: bool = False
     copy_packets: bool = False
+    smart_cut: bool = False
     output: Output = Output()
     width: int
     height: int
@@ -133,7 +136,8 @@ class Pass(Planned):
 
     ``name`` is unique in the plan. ``covers`` are indices into the recipe's steps. ``source`` is ``"original"`` or the
     name of the pass whose (only) output it reads. ``files`` are the names that the client will see; a pass in the
-    middle of a chain has none. ``lossy`` says that it encodes the picture anew.
+    middle of a chain has none. ``lossy`` says that it encodes the picture anew: all of it, or, where
+    ``encoded_seconds`` is given, at most so many seconds at the borders of a cut, the rest being copied.
     """
 
     name: str
@@ -142,14 +146,19 @@ class Pass(Planned):
     source: str = ORIGINAL
     files: tuple[str, ...] = ()
     lossy: bool = False
+    encoded_seconds: float | None = None
     parameters: Parameters
 
 
 class Plan(Planned):
-    """Passes in their order; ``generations`` counts the lossy encodes between the original and the result."""
+    """Passes in their order; ``generations`` counts the lossy encodes between the original and the result.
+
+    ``partial`` says that they touch only the borders of a cut: between them the result is the original, bit for bit.
+    """
 
     passes: tuple[Pass, ...]
     generations: int
+    partial: bool = False
     warnings: tuple[Warning, ...] = ()
 
     def named(self, name: str) -> Pass:

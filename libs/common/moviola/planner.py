@@ -4,7 +4,8 @@ Pure: no I/O and no clock, so that the API can show what a recipe would cost bef
 
 Consecutive editing steps (trim, resize, watermark, mute) share one decode and one encode, a ``render`` pass; an editing
 step that stands alone goes to the worker of its own kind. With ``fusion=False`` every step is a pass of its own, each
-reading what the one before it wrote. Muting alone copies packets where the file is already in the output's form.
+reading what the one before it wrote. Muting alone copies packets where the file is already in the output's form; trims
+alone, with or without muting, copy what lies between their borders where the file lets them.
 Thumbnails look at the result, wherever they stand in the recipe.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import assert_never
 
+from moviola.cutting import Anew, SmartCut, Standing, smart_cut
 from moviola.errors import FieldError, InvalidRecipe
 from moviola.geometry import even_canvas, fit
 from moviola.overlays import overlay_of, trimmed_later
@@ -69,10 +71,14 @@ class _Compiler:
             duration=probe.duration,
             in_form=probe.video.codec == output.video_codec,
         )
+        self._probe = probe
         self._square = probe.video.sample_aspect_ratio in ("1:1", "0:1")
 
     def edit(self, kind: EditKind, steps: Sequence[tuple[int, Edits]]) -> None:
         edit = self._compile(steps)
+        seconds = self._seconds_encoded(steps, edit)
+        if seconds is not None:
+            edit = edit.model_copy(update={"smart_cut": True})
         name = self._name(kind)
         self._passes.append(
             Pass(
@@ -81,13 +87,29 @@ class _Compiler:
                 covers=tuple(index for index, _ in steps),
                 source=self._source,
                 files=(RESULT,),
-                lossy=not edit.copy_packets,
+                lossy=not edit.copy_packets and seconds != 0,
+                encoded_seconds=seconds,
                 parameters=edit,
             )
         )
         self._source = name
         self._stand = _Stand(width=edit.width, height=edit.height, duration=edit.duration, in_form=True)
         self._square = True
+
+    def _seconds_encoded(self, steps: Sequence[tuple[int, Edits]], edit: Edit) -> float | None:
+        """Of a smart cut, the seconds of picture that are encoded at most; None where all is done in another way."""
+        if edit.spans is None or not all(isinstance(step, Trim | Mute) for _, step in steps):
+            return None
+        stands = Standing(original=self._source == ORIGINAL, square_and_even=not edit.picture)
+        cut = smart_cut(edit.spans, self._probe, self._output, stands)
+        match cut:
+            case SmartCut():
+                return cut.encoded_seconds
+            case Anew():
+                if cut.reason is not None:
+                    message = f"The part is encoded anew: {cut.reason}."
+                    self._warnings.append(Warning(code="plan.reencoded", message=message))
+                return None
 
     def _compile(self, steps: Sequence[tuple[int, Edits]]) -> Edit:
         stand, mute = self._stand, False
@@ -177,5 +199,7 @@ class _Compiler:
         return Plan(
             passes=tuple(passes),
             generations=sum(one.lossy for one in passes),
+            partial=any(one.lossy for one in passes)
+            and all(one.encoded_seconds is not None for one in passes if one.lossy),
             warnings=tuple(self._warnings),
         )

@@ -18,11 +18,27 @@ class Warning(Facts):
     message: str
 
 
+class Cutting(Facts):
+    """Whether parts can be cut out of the picture by copying its packets; ``reason`` says why not ("the file has …").
+
+    ``starts`` are the seconds of the file at which copying may begin; None where they are too many to list, or where
+    only a part of the file was read. ``longest_start`` is the longest time between two of them, ``longest_stop`` the
+    longest time between places where copying may stop; both of what was read.
+    """
+
+    safe: bool
+    reason: str | None = None
+    starts: tuple[float, ...] | None = None
+    longest_start: float = 0.0
+    longest_stop: float = 0.0
+
+
 class VideoStream(Facts):
     """The picture. ``width`` × ``height`` are as coded; ``display_*`` after sample aspect ratio and rotation.
 
     ``rotation`` is clockwise degrees to apply for upright display: 0, 90, 180 or 270. ``frame_rate`` is the average,
-    frames a second. ``keyframe_interval`` is the longest seen, in seconds, where it was measured.
+    frames a second. ``keyframe_interval`` is the longest seen, in seconds, where it was measured. ``cut`` is None where
+    an older worker read the facts.
     """
 
     index: int
@@ -50,6 +66,7 @@ class VideoStream(Facts):
     hdr: str | None = None
     interlaced: bool = False
     keyframe_interval: float | None = None
+    cut: Cutting | None = None
 
 
 class AudioStream(Facts):

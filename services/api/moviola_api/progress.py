@@ -78,7 +78,10 @@ def weights(plan: Plan | None) -> Mapping[str, float]:
 
 def _cost(one: Pass) -> float:
     seconds = max(one.parameters.duration, 0.1) if isinstance(one.parameters, Edit) else 0.1
-    return seconds if one.lossy else seconds * COPY_COST
+    encoded = seconds if one.lossy else 0.0
+    if one.encoded_seconds is not None:
+        encoded = min(one.encoded_seconds, seconds)
+    return encoded + (seconds - encoded) * COPY_COST
 
 
 def overall(run: Run, tasks: Sequence[Task], live: Mapping[str, Glimpse]) -> Glimpse:

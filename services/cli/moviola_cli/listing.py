@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 import typer
 
 from moviola.documents import VideoDocument
+from moviola.plan import Pass
 
 
 async def print_videos(videos: AsyncIterator[VideoDocument], *, as_json: bool) -> None:
@@ -42,13 +43,19 @@ def _plan_lines(video: VideoDocument) -> Iterator[tuple[str, str]]:
     if video.plan is None:
         return
     count = video.plan.generations
-    yield "plan", f"{count} lossy generation{'' if count == 1 else 's'}"
+    borders = ", only at the borders of the cut" if video.plan.partial else ""
+    yield "plan", f"{count} lossy generation{'' if count == 1 else 's'}{borders}"
     for one in video.plan.passes:
         covered = ", ".join(video.steps[index].step for index in one.covers if index < len(video.steps))
-        how = "encodes anew" if one.lossy else "encodes nothing"
-        yield "pass", f"{one.name}{f' ({covered})' if covered else ''}: {how}"
+        yield "pass", f"{one.name}{f' ({covered})' if covered else ''}: {_cost(one)}"
     for warning in video.plan.warnings:
         yield "warning", warning.message
+
+
+def _cost(one: Pass) -> str:
+    if not one.lossy:
+        return "encodes nothing"
+    return "encodes anew" if one.encoded_seconds is None else f"encodes at most {one.encoded_seconds:.2f} s anew"
 
 
 def print_details(video: VideoDocument, *, as_json: bool) -> None:

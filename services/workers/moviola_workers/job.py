@@ -5,13 +5,15 @@ The child knows no bus, no bucket and no database; it reads ``source``, writes b
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from moviola.messages import Limits
 from moviola.plan import Kind, Parameters
 from moviola.probe import Probe
+
+Remark = Annotated[str, Field(max_length=300)]
 
 
 class Job(BaseModel):
@@ -45,12 +47,13 @@ class MadeFile(BaseModel):
 
 
 class JobResult(BaseModel):
-    """What a job made: files, and for a probe the facts."""
+    """What a job made: files, and for a probe the facts. ``remarks`` say what was not done as the plan has it."""
 
     model_config = ConfigDict(frozen=True)
 
     made: tuple[MadeFile, ...] = ()
     probe: Probe | None = None
+    remarks: tuple[Remark, ...] = Field(default=(), max_length=10)
 
 
 class Report(Protocol):

@@ -93,6 +93,8 @@ class Attempt:
             digest = group.create_task(self._digest(inputs))
             result = await child.run(self._job(inputs, room.work), self._meter.moved)
         await child.end()
+        for remark in result.remarks:
+            log.warning("the task was not done as planned", reason=remark)
         return await self._store(result, room, await digest)
 
     async def _store(self, result: JobResult, room: TaskRoom, digest: str | None) -> TaskEvent:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from moviola.messages import TaskProgress, TaskSucceeded, VideoStateChanged
+from moviola.plan import Edit, Pass, Plan
 from moviola.planner import compile_plan
 from moviola.recipe import SHOWCASE
 from moviola.video import (
@@ -27,6 +28,15 @@ def test_the_shares_add_up_to_one_and_the_edit_has_the_most() -> None:
 
     assert sum(shares.values()) == pytest.approx(1)
     assert shares == {"probe": 0.02, "thumbnails": 0.03, "render": pytest.approx(0.95)}
+
+
+def test_what_a_cut_copies_weighs_little() -> None:
+    whole = Pass(name="trim", kind="trim", lossy=True, parameters=Edit(width=2, height=2, duration=20))
+    smart = whole.model_copy(update={"name": "trim-2", "encoded_seconds": 1.0})
+
+    shares = weights(Plan(passes=(whole, smart), generations=2))
+
+    assert shares["trim-2"] / shares["trim"] == pytest.approx((1.0 + 19 * 0.05) / 20)
 
 
 def test_before_there_is_a_plan_only_the_probe_counts() -> None:

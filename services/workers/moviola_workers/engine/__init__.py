@@ -11,6 +11,13 @@ picture, watermark      the filter graph
 sound                   the result's audio: copied, or cut and encoded
 result                  the mp4 that is written
 rendering, remuxing     the two ways to edit: one decode and one encode, or packets as they are
+smart_cut               the third: packets in the middle, encoded pictures at the borders of a cut
+nal, picture_form       what an H.264 stream is made of, and what its header says of the pictures
+parameter_sets          that header, for two encoders' pictures
+shots, packet_source    packets that may be copied, and the groups that they form
+cut_list, boundary      which packets and which pictures make a cut; the encoder at its borders
+track                   both of them in one order of decoding
+cut_survey              what a probe finds out about all that
 ahead                   an iterator run in a thread of its own
 poster, sample          a still picture; a clip to try things with
 """

@@ -12,6 +12,7 @@ from av.video.stream import VideoStream as SourceVideo
 from moviola.messages import Limits
 from moviola.probe import AudioStream, Probe, VideoStream, Warning
 from moviola_workers.engine import colour, geometry, opening, packets
+from moviola_workers.engine.cut_survey import CutSurvey
 from moviola_workers.engine.failures import refused, translated
 from moviola_workers.engine.packets import Survey
 from moviola_workers.engine.reading import PictureReader
@@ -25,14 +26,18 @@ def read_facts(path: Path, limits: Limits) -> Probe:
     """What comes back has a picture that decodes and keeps the limits; else ``TaskFailure`` with a published code."""
     with translated("reading the file's facts"), opening.opened(path, limits) as container:
         video = opening.main_video(container, limits)
-        surveyed = packets.survey(container, video, limits)
+        cut = CutSurvey(video, limits)
+        surveyed = packets.survey(container, video, limits, cut.take)
         if surveyed.encrypted:
             raise refused("media.encrypted", "The video is encrypted.")
         # After the packets, since encrypted pictures look like broken ones.
         first, interlaced = _first_picture(path, limits)
-        duration = surveyed.end * surveyed.base - opening.origin_of(path, limits)
+        origin = opening.origin_of(path, limits)
+        duration = surveyed.end * surveyed.base - origin
         _check_length(duration, limits)
-        return _probe(path, container, _video(video, first, surveyed, interlaced=interlaced), duration, first)
+        about = _video(video, first, surveyed, interlaced=interlaced)
+        cutting = cut.facts(origin, surveyed.base, complete=surveyed.count is not None)
+        return _probe(path, container, about.model_copy(update={"cut": cutting}), duration, first)
 
 
 def _first_picture(path: Path, limits: Limits) -> tuple[VideoFrame, bool]:

@@ -3,7 +3,7 @@
 A small file is read whole; of a large one its beginning and its end, since headers lie about the length.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -25,6 +25,8 @@ END = 2**62
 VARYING_SHARE = 0.02
 STEADY = Fraction(1, 20)
 ENTRIES = 64
+
+Watch = Callable[["Packet[VideoStream]"], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,9 @@ class Survey:
 
 
 class _Tally:
-    def __init__(self, base: Fraction, limits: Limits) -> None:
+    def __init__(self, base: Fraction, limits: Limits, watch: Watch) -> None:
         self.base = base
+        self.watch = watch
         self.limits = limits
         self.shown: list[int] = []
         self.keys: list[int] = []
@@ -85,6 +88,8 @@ class _Tally:
         if self.count > self.limits.max_frames:
             raise refused("media.too_many_frames", f"The video has more than {self.limits.max_frames} frames.")
         self.encrypted = self.encrypted or packet.has_sidedata("encryption_info")
+        if sample:
+            self.watch(packet)
         if packet.is_discard:
             return
         position = self._position(packet)
@@ -102,11 +107,14 @@ class _Tally:
         return packet.dts if packet.dts is not None else self.end or 0
 
 
-def survey(container: InputContainer, video: VideoStream, limits: Limits) -> Survey:
-    """Read packets of a container that was just opened. Where it stands afterwards is not said."""
+def survey(container: InputContainer, video: VideoStream, limits: Limits, watch: Watch = lambda _: None) -> Survey:
+    """Read packets of a container that was just opened. Where it stands afterwards is not said.
+
+    ``watch`` is shown all of them, or those of the beginning, in order.
+    """
     refuse_missing_entries(container, video)
     base = video.time_base or Fraction(1, 1000)
-    tally = _Tally(base, limits)
+    tally = _Tally(base, limits, watch)
     packets = (packet for packet in container.demux(video) if packet.size)
     whole = container.size <= WHOLE_BYTES
     complete = _read(packets, tally, None if whole else HEAD_PACKETS, sample=True)

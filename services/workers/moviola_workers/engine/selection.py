@@ -25,6 +25,13 @@ ROUNDING = Fraction(1, 1_000_000)
 NEAR = 2
 
 
+def tick_of(seconds: float, origin: Fraction, base: Fraction) -> int:
+    """The first tick of a stream's clock at or after that second of the file, whose second 0 is ``origin``."""
+    exact = (Fraction(seconds) + origin) / base
+    nearest = round(exact)
+    return nearest if abs(exact - nearest) * base <= ROUNDING else math.ceil(exact)
+
+
 class Selection:
     """The kept frames of a video, in order, with the result's timestamps in the source's time base.
 
@@ -59,15 +66,10 @@ class Selection:
             yield from self._whole()
         else:
             for span in self._spans:
-                yield from self._part(self._tick(span.start), self._tick(span.end))
+                start, end = (tick_of(second, self._origin, self._base) for second in (span.start, span.end))
+                yield from self._part(start, end)
         if not self._count:
             raise _nothing_kept(self._seen)
-
-    def _tick(self, seconds: float) -> int:
-        """The first tick of the stream's clock at or after that second of the file."""
-        exact = (Fraction(seconds) + self._origin) / self._base
-        nearest = round(exact)
-        return nearest if abs(exact - nearest) * self._base <= ROUNDING else math.ceil(exact)
 
     def _whole(self) -> Iterator[VideoFrame]:
         self._seek(None)

@@ -1,15 +1,22 @@
 """The steps ``trim``, ``resize``, ``watermark``, ``mute`` and ``render``: one engine, whatever the edit asks for."""
 
+from pathlib import Path
+
 from moviola.plan import RESULT, Edit
 from moviola_workers.engine.remuxing import can_copy, copy_packets
 from moviola_workers.engine.rendering import render
+from moviola_workers.engine.shots import NotCopyable
+from moviola_workers.engine.smart_cut import smart_cut
 from moviola_workers.job import Job, JobResult, MadeFile, Report
 
 MP4 = "video/mp4"
 
 
 def edit(job: Job, report: Report) -> JobResult:
-    """Make one mp4: packets copied where the plan says so and the file lets us, else decoded and encoded once."""
+    """Make one mp4: packets copied where the plan says so and the file lets us, else decoded and encoded once.
+
+    A remark tells of a smart cut that the file did not let us make.
+    """
     parameters = job.parameters
     if not isinstance(parameters, Edit):
         raise TypeError(f"An editing task needs the parameters of an edit, not of {parameters.task!r}.")
@@ -17,6 +24,19 @@ def edit(job: Job, report: Report) -> JobResult:
     target = job.scratch / name
     if parameters.copy_packets and can_copy(job):
         copy_packets(job, target, report)
+        remarks: tuple[str, ...] = ()
     else:
-        render(job, parameters, target, report)
-    return JobResult(made=(MadeFile(name=name, path=target, content_type=MP4),))
+        remarks = _rendered(job, parameters, target, report)
+    return JobResult(made=(MadeFile(name=name, path=target, content_type=MP4),), remarks=remarks)
+
+
+def _rendered(job: Job, parameters: Edit, target: Path, report: Report) -> tuple[str, ...]:
+    if parameters.smart_cut:
+        try:
+            smart_cut(job, parameters, target, report)
+        except NotCopyable as reason:
+            render(job, parameters, target, report)
+            return (f"The part is encoded anew: {reason}.",)
+        return ()
+    render(job, parameters, target, report)
+    return ()
