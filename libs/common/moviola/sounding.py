@@ -39,10 +39,10 @@ def warnings_about(steps: Sequence[Edits], sound: SoundStand | None, *, muted: b
     for step in steps:
         if not isinstance(step, Downmix | Normalize):
             continue
-        if sound is None:
-            yield Warning(code="recipe.no_sound", message=f"The video has no sound to {step.step}.")
-        elif muted:
+        if muted:
             yield Warning(code="recipe.muted", message=f"The sound is removed, so {step.step} does nothing.")
+        elif sound is None:
+            yield Warning(code="recipe.no_sound", message=f"The video has no sound to {step.step}.")
         elif isinstance(step, Downmix) and step.channels >= sound.channels:
             what = "mono" if sound.channels == 1 else f"of {sound.channels} channels"
             yield Warning(code="recipe.nothing_to_downmix", message=f"The sound is {what} already; it stays so.")

@@ -102,7 +102,7 @@ def _write(
             report((fed + written) / 2)
         for packet in encoder.encode(frame):
             wrote = True
-            written = _share(packet.pts, packet.time_base, duration)
+            written = max(written, _share(packet.pts, packet.time_base, duration))
             result.mux(packet)
             sound.write((packet.pts or 0) * packet.time_base)
             report((fed + written) / 2)
