@@ -23,6 +23,7 @@ def test_submit_waits_lists_shows_and_downloads(system: Deployment, tmp_path: Pa
     assert video["id"] in moviola(system, "list", "--json").stdout
     shown = moviola(system, "show", video["id"])
     assert "ready" in shown.stdout
+    assert "1 lossy generation" in shown.stdout
     target = tmp_path / "out.mp4"
     fetched = moviola(system, "download", video["id"], "-o", str(target))
     assert fetched.returncode == 0, fetched.stderr

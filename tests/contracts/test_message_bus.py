@@ -353,6 +353,16 @@ async def test_canceling_a_take_in_any_moment_loses_nothing(bus: MessageBus, ste
     assert (await soon(bus.take([TRIM]))).envelope.id == "kept"
 
 
+async def test_a_canceled_take_ends_whatever_it_was_about_to_hear(bus: MessageBus) -> None:
+    """Also where the cancellation meets the very answer that the take waits for."""
+    for number in range(60):
+        taking = asyncio.create_task(bus.take([MUTE, TRIM, PROBE]))
+        await asyncio.sleep(0.02 + number * 0.0004)
+        taking.cancel()
+        await asyncio.wait([taking], timeout=5)
+        assert taking.done()
+
+
 # Listening
 
 

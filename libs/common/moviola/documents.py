@@ -5,6 +5,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from moviola.plan import Plan
+
 ENDED = frozenset({"ready", "failed", "canceled"})
 
 
@@ -61,6 +63,7 @@ class VideoDocument(Document):
     tags: tuple[str, ...] = ()
     progress: float | None = None
     eta_seconds: float | None = None
+    plan: Plan | None = None
     steps: tuple[StepDocument, ...] = ()
     original: OriginalDocument | None = None
     files: tuple[FileDocument, ...] = ()

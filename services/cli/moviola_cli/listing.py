@@ -1,7 +1,7 @@
 """Videos on stdout: a table on a terminal, tab-separated lines in a pipe, or JSON, one document a line."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import typer
 
@@ -37,6 +37,20 @@ def _cells(video: VideoDocument) -> list[str]:
     return [video.id, video.status, progress, created, " ".join(video.title.split())]
 
 
+def _plan_lines(video: VideoDocument) -> Iterator[tuple[str, str]]:
+    """What it costs, each pass with the steps that it covers, and what was not as the recipe says."""
+    if video.plan is None:
+        return
+    count = video.plan.generations
+    yield "plan", f"{count} lossy generation{'' if count == 1 else 's'}"
+    for one in video.plan.passes:
+        covered = ", ".join(video.steps[index].step for index in one.covers if index < len(video.steps))
+        how = "encodes anew" if one.lossy else "encodes nothing"
+        yield "pass", f"{one.name}{f' ({covered})' if covered else ''}: {how}"
+    for warning in video.plan.warnings:
+        yield "warning", warning.message
+
+
 def print_details(video: VideoDocument, *, as_json: bool) -> None:
     """All that there is to say of one video."""
     if as_json:
@@ -52,6 +66,7 @@ def print_details(video: VideoDocument, *, as_json: bool) -> None:
         lines.append(("tags", ", ".join(video.tags)))
     if video.failure:
         lines.append(("failure", f"{video.failure.code}: {video.failure.message}"))
+    lines += _plan_lines(video)
     lines += [("step", f"{one.step} {one.state}") for one in video.steps]
     lines += [("file", f"{one.name} {one.size} bytes sha256 {one.sha256}") for one in video.files]
     for name, value in lines:

@@ -93,7 +93,9 @@ def _system_failure(error: OSError, channel: Channel) -> int:
 
 def _leave_when_the_worker_does() -> None:
     # The death signal does this on Linux already; a closed pipe does it everywhere.
-    sys.stdin.buffer.read()
+    # Not by the buffered reader: a thread inside it aborts the interpreter's shutdown.
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
     os._exit(1)
 
 

@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS = 5
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 1.0
+# Longer than a close may take: closing is not to be interrupted.
+CANCEL_SECONDS = 2.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 
@@ -47,6 +49,16 @@ def reaching_the_bus() -> Iterator[None]:
         raise BusUnavailable("The connection to the message bus was lost.") from error
 
 
+def heed_cancellation() -> None:
+    """Raise the ``CancelledError`` that the driver may have swallowed.
+
+    It waits by ``asyncio.wait_for``, which in Python 3.11 drops a cancellation that meets the answer it waits for.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
@@ -60,7 +72,10 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
+        # More than once: the driver may swallow a cancellation (see `heed_cancellation`).
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=CANCEL_SECONDS)
         await asyncio.gather(task, return_exceptions=True)
 
 

@@ -14,7 +14,7 @@ from itertools import count
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelClosed
 
-from moviola.adapters.message_bus.rabbitmq_connection import close_quietly
+from moviola.adapters.message_bus.rabbitmq_connection import close_quietly, heed_cancellation
 from moviola.adapters.message_bus.rabbitmq_consumers import loss_of
 from moviola.adapters.message_bus.rabbitmq_envelopes import RabbitMQDelivery
 from moviola.topology import Queue
@@ -44,6 +44,7 @@ async def take_one(connection: AbstractConnection, queues: Sequence[Queue], turn
             message = await _pushed(channel, queues[0])
         else:
             message = await _in_turns(channel, queues, turns)
+        heed_cancellation()
     except BaseException:
         await close_quietly(channel)
         raise
@@ -93,6 +94,7 @@ async def _one_round(channel: AbstractChannel, queues: Sequence[Queue], turns: T
     for queue in turns.order(queues):
         source = await channel.get_queue(queue.name, ensure=False)
         message = await source.get(fail=False)
+        heed_cancellation()
         if message is not None:
             turns.serve(queue)
             return message

@@ -7,7 +7,6 @@ system can link, ``upload`` and ``download`` move no byte: the file and the obje
 leaves the other. It needs one file system below its root that can rename and lock.
 """
 
-import errno
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,15 +17,15 @@ from typing import ParamSpec, TypeVar
 
 from moviola.adapters.object_storage.digests import CHUNK, Digests, etag_of
 from moviola.adapters.object_storage.keys import components, components_of_existing
-from moviola.adapters.object_storage.local_tree import Tree, open_tree
+from moviola.adapters.object_storage.local_tree import Tree
+from moviola.adapters.object_storage.local_workshop import open_tree
 from moviola.adapters.object_storage.local_writes import TakenFile, UnfinishedFile
-from moviola.adapters.object_storage.threads import OpenFile, Threads
-from moviola.errors import NoSpace, ObjectChanged, ObjectNotFound, StorageUnavailable
+from moviola.adapters.object_storage.threads import OpenFile, Threads, no_space_told
+from moviola.errors import ObjectChanged, ObjectNotFound, StorageUnavailable
 from moviola.ports.object_storage import ObjectStorage, Progress, StoredObject
 
 T = TypeVar("T")
 P = ParamSpec("P")
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LISTED_AT_ONCE = 200
 
 
@@ -64,8 +63,8 @@ class LocalFiles:
     async def _copy_in(self, path: Path, unfinished: UnfinishedFile, progress: Progress | None) -> None:
         source = OpenFile()
         try:
-            await self._threads.run(source.open, lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-            while chunk := await self._threads.run(os.pread, source.descriptor, CHUNK, unfinished.size):
+            await self._run_outside(source.open, lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            while chunk := await self._run_outside(os.pread, source.descriptor, CHUNK, unfinished.size):
                 await self._run(unfinished.write, (chunk,))
                 _tell(progress, len(chunk))
         finally:
@@ -80,11 +79,11 @@ class LocalFiles:
                 if await self._run(taken.link, self._tree, components(key)):
                     _tell(progress, found.size)
                 else:
-                    while moved := await self._run(taken.copy_some):
+                    while moved := await self._run_outside(taken.copy_some):
                         _tell(progress, moved)
-                    await self._run(taken.finish)
+                    await self._run_outside(taken.finish)
             finally:
-                await self._run(taken.discard)
+                await self._run_outside(taken.discard)
         return found
 
     @asynccontextmanager
@@ -148,10 +147,7 @@ class LocalFiles:
         parts = components_of_existing(key)
         file = OpenFile()
         try:
-            try:
-                await self._run(file.open, lambda: self._tree.open(parts))
-            except FileNotFoundError as error:
-                raise ObjectNotFound("There is no object at that key.") from error
+            await self._run(_open_existing, file, self._tree, parts)
             found = await self._run(self._facts, key, file.descriptor)
             if etag is not None and etag != found.etag:
                 raise ObjectChanged("The object is not the one that was asked for.")
@@ -165,13 +161,22 @@ class LocalFiles:
 
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return await self._threads.run(call, *args, **kwargs)
-        except FileNotFoundError:
-            raise
+            with no_space_told():
+                return await self._threads.run(call, *args, **kwargs)
         except OSError as error:
-            if error.errno in _FULL:
-                raise NoSpace("The disk of the object storage is full.") from error
             raise StorageUnavailable(f"The object storage's directory can't be used: {error}.") from error
+
+    async def _run_outside(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """For the caller's own files: what is wrong with them is the caller's affair."""
+        with no_space_told():
+            return await self._threads.run(call, *args, **kwargs)
+
+
+def _open_existing(file: OpenFile, tree: Tree, parts: Sequence[str]) -> None:
+    try:
+        file.open(lambda: tree.open(parts))
+    except FileNotFoundError as error:
+        raise ObjectNotFound("There is no object at that key.") from error
 
 
 async def _batches(chunks: AsyncIterable[bytes]) -> AsyncIterator[tuple[bytes, ...]]:

@@ -4,10 +4,7 @@ Blocking; the caller brings it to a thread. Errors are those of the operating sy
 """
 
 import errno
-import fcntl
 import os
-import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,9 +14,7 @@ from moviola.adapters.object_storage.keys import components
 from moviola.video import new_id
 
 UNFINISHED = ".unfinished"
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_STALE_SECONDS = 24 * 3600.0
-_NEW = ".new-"
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +27,7 @@ class Tree:
     @contextmanager
     def directory(self, parts: Sequence[str], *, create: bool = False) -> Iterator[int]:
         """A descriptor of the directory; made where it is missing, so that a crash of the machine does not undo it."""
-        here = os.open(self.root, _DIRECTORY & ~os.O_NOFOLLOW)
+        here = os.open(self.root, DIRECTORY & ~os.O_NOFOLLOW)
         try:
             for part in parts:
                 deeper = _enter(here, part, create=create)
@@ -126,63 +121,12 @@ class Tree:
                     raise
 
 
-@contextmanager
-def open_tree(root: Path) -> Iterator[Tree]:
-    """The tree at *root*, which is made if need be; leftovers of processes that died are cleared away.
-
-    Unfinished files lie in a directory that is locked for as long as its process lives: the kernel lets go of the lock
-    however the process ends, and unlike a process id it is never mistaken for another's.
-    """
-    unfinished = root / UNFINISHED
-    unfinished.mkdir(parents=True, exist_ok=True)
-    _clear_leftovers(unfinished)
-    token = new_id()
-    # Under its final name it is locked from the first moment, so that nobody takes it for a leftover.
-    new = unfinished / f"{_NEW}{token}"
-    new.mkdir()
-    held = os.open(new, _DIRECTORY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        workshop = new.rename(unfinished / token)
-        try:
-            yield Tree(root, workshop)
-        finally:
-            shutil.rmtree(workshop, ignore_errors=True)
-    finally:
-        os.close(held)
-
-
-def _clear_leftovers(unfinished: Path) -> None:
-    for entry in unfinished.iterdir():
-        if entry.name.startswith(_NEW):
-            with suppress(FileNotFoundError):
-                if time.time() - entry.stat().st_mtime > _STALE_SECONDS:
-                    shutil.rmtree(entry, ignore_errors=True)
-        else:
-            _clear_if_dead(entry)
-
-
-def _clear_if_dead(workshop: Path) -> None:
-    try:
-        held = os.open(workshop, _DIRECTORY)
-    except FileNotFoundError:
-        return
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return  # its process lives
-    else:
-        shutil.rmtree(workshop, ignore_errors=True)
-    finally:
-        os.close(held)
-
-
 def _enter(parent: int, name: str, *, create: bool) -> int:
     if create:
         with suppress(FileExistsError):
             os.mkdir(name, dir_fd=parent)
             os.fsync(parent)
-    return os.open(name, _DIRECTORY, dir_fd=parent)
+    return os.open(name, DIRECTORY, dir_fd=parent)
 
 
 def _is_regular(file: int) -> bool:

@@ -41,13 +41,11 @@ class UnfinishedFile:
                 left = left[os.write(self._file, left) :]
 
     def link(self, source: Path) -> bool:
-        """Share the bytes of *source*; False where that can't be (another file system, another owner): copy them."""
+        """Share the bytes of *source*; False where that can't be (another file system, another owner, no such file)."""
         if source.is_symlink():
             return False
         try:
             os.link(source, self._path)
-        except FileNotFoundError:
-            raise
         except OSError:
             return False
         self._file = os.open(self._path, _FOR_READING)

@@ -1,7 +1,6 @@
 """Fetching an object from S3 into a file: a few segments at once, each a stream that mends itself."""
 
 import asyncio
-import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,8 +10,8 @@ from typing import ParamSpec, TypeVar
 from moviola.adapters.object_storage.digests import CHUNK, RunningDigest
 from moviola.adapters.object_storage.s3_client import Bucket
 from moviola.adapters.object_storage.s3_streams import Stream
-from moviola.adapters.object_storage.threads import Threads
-from moviola.errors import NoSpace, StorageUnavailable
+from moviola.adapters.object_storage.threads import Threads, no_space_told
+from moviola.errors import StorageUnavailable
 from moviola.ports.object_storage import StoredObject
 from moviola.video import new_id
 
@@ -97,12 +96,8 @@ class Download:
         return digest.hex()
 
     async def _on_disk(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
+        with no_space_told():
             return await self._threads.run(call, *args, **kwargs)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise NoSpace("The local disk is full.") from error
-            raise
 
 
 def _write_all(file: int, data: bytes, position: int) -> None:

@@ -1,11 +1,16 @@
 """The one place where blocking file work leaves the event loop."""
 
 import asyncio
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
+from moviola.errors import NoSpace
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -30,6 +35,17 @@ class Threads:
             if not future.cancelled():
                 future.exception()  # seen: the cancellation is what the caller hears of
             raise
+
+
+@contextmanager
+def no_space_told() -> Iterator[None]:
+    """A disk that is full (or a quota, or the largest size that a file may have) is ``NoSpace``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise NoSpace("The disk is full.") from error
+        raise
 
 
 class OpenFile:

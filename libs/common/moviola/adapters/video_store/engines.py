@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from moviola.adapters.video_store.column_types import keep_json, write_json
+from moviola.adapters.video_store.translation import translated
 
 BUSY_SECONDS = 10
 CONNECT_SECONDS = 5
@@ -81,7 +82,8 @@ def _sqlite(url: str) -> Engines:
     path = make_url(url).database
     if not path or path == ":memory:":
         raise ValueError("the video store needs a file: sqlite+aiosqlite:///path")
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with translated():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
     return Engines(
         writer=_sqlite_engine(url, size=1, begin="BEGIN IMMEDIATE", query_only=False),
         reader=_sqlite_engine(url, size=4, begin="BEGIN", query_only=True),
