@@ -3,7 +3,19 @@
 import pytest
 
 from moviola.errors import InvalidRecipe
-from moviola.recipe import SHOWCASE, Downmix, Mute, Normalize, Recipe, Resize, Thumbnails, TimeRange, Trim, Watermark, parse_recipe
+from moviola.recipe import (
+    SHOWCASE,
+    Downmix,
+    Mute,
+    Normalize,
+    Recipe,
+    Resize,
+    Thumbnails,
+    TimeRange,
+    Trim,
+    Watermark,
+    parse_recipe,
+)
 from moviola_cli.outcome import BadUse
 from moviola_cli.recipe_flags import RecipeFlags, compose_recipe, parse_time
 
