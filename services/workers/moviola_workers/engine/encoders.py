@@ -13,8 +13,8 @@ from moviola.output import AudioCodec, Container, Output, Preset, VideoCodec
 MUXERS: Mapping[Container, Mapping[str, str]] = {"mp4": {"movflags": "+faststart"}, "webm": {"cues_to_front": "1"}}
 
 # SVT-AV1 counts presets from 13 (fast) down to 0. From 10 on it was seen to show the mean of two flat pictures in the
-# place of either, at any quality (4.1, a slide show of grey areas), so 9 is the fastest here. libvpx has a speed from 0 (slow) to 8, of which those from 6 on are
-# for its "realtime" deadline only.
+# place of either, at any quality (4.1, a slide show of grey areas), so 9 is the fastest here. libvpx has a speed from 0
+# (slow) to 8, of which those from 6 on are for its "realtime" deadline only.
 SVT_PRESETS: Mapping[Preset, int] = {
     "ultrafast": 9, "superfast": 9, "veryfast": 9, "faster": 9, "fast": 8, "medium": 7, "slow": 5, "slower": 4,
     "veryslow": 2,
