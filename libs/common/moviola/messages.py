@@ -19,8 +19,8 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from moviola.errors import MalformedMessage
-from moviola.plan import Edit, Kind, Parameters, Poster, ReadFacts
-from moviola.probe import Probe
+from moviola.plan import Edit, Kind, Measure, Parameters, Poster, ReadFacts
+from moviola.probe import Loudness, Probe
 from moviola.video import Failure, OutputFile, RunId, RunState, Status, TaskId, Tenant, VideoId
 
 
@@ -200,6 +200,24 @@ class MuteVideo(TaskCommand):
     parameters: Edit
 
 
+class DownmixVideo(TaskCommand):
+    type: ClassVar[str] = "task.downmix"
+    kind: ClassVar[Kind] = "downmix"
+    parameters: Edit
+
+
+class NormalizeVideo(TaskCommand):
+    type: ClassVar[str] = "task.normalize"
+    kind: ClassVar[Kind] = "normalize"
+    parameters: Edit
+
+
+class MeasureSound(TaskCommand):
+    type: ClassVar[str] = "task.measure"
+    kind: ClassVar[Kind] = "measure"
+    parameters: Measure
+
+
 class RenderVideo(TaskCommand):
     type: ClassVar[str] = "task.render"
     kind: ClassVar[Kind] = "render"
@@ -214,7 +232,18 @@ class CutThumbnails(TaskCommand):
 
 COMMANDS: Mapping[Kind, type[TaskCommand]] = {
     command.kind: command
-    for command in (ProbeVideo, TrimVideo, ResizeVideo, WatermarkVideo, MuteVideo, RenderVideo, CutThumbnails)
+    for command in (
+        ProbeVideo,
+        TrimVideo,
+        ResizeVideo,
+        WatermarkVideo,
+        MuteVideo,
+        DownmixVideo,
+        NormalizeVideo,
+        MeasureSound,
+        RenderVideo,
+        CutThumbnails,
+    )
 }
 
 
@@ -262,11 +291,12 @@ class TaskProgress(TaskEvent):
 
 
 class TaskSucceeded(TaskEvent):
-    """``outputs`` are the objects written; ``probe`` the facts, from a probe task."""
+    """``outputs`` are the objects written; ``probe`` the facts, from a probe task, ``loudness`` what was measured."""
 
     type: ClassVar[str] = "task.succeeded"
     outputs: tuple[OutputFile, ...] = ()
     probe: Probe | None = None
+    loudness: Loudness | None = None
     source_sha256: str | None = None
 
 

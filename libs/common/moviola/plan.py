@@ -2,20 +2,33 @@
 and sent to workers as it is; `moviola.planner` makes it.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from moviola.marking import Color, Font, Outline, Position
+from moviola.output import Container
 from moviola.probe import Warning
 from moviola.recipe import Output
 
-EditKind = Literal["trim", "resize", "watermark", "mute", "render"]
-Kind = Literal["probe", "trim", "resize", "watermark", "mute", "render", "thumbnails"]
-KINDS: tuple[Kind, ...] = ("probe", "trim", "resize", "watermark", "mute", "render", "thumbnails")
+EditKind = Literal["trim", "resize", "watermark", "mute", "downmix", "normalize", "render"]
+Kind = Literal[
+    "probe", "trim", "resize", "watermark", "mute", "downmix", "normalize", "measure", "render", "thumbnails"
+]
+KINDS: tuple[Kind, ...] = (
+    "probe", "trim", "resize", "watermark", "mute", "downmix", "normalize", "measure", "render", "thumbnails",
+)  # fmt: skip
 ORIGINAL = "original"
 RESULT = "result.mp4"
+RESULTS: Mapping[Container, str] = {"mp4": RESULT, "webm": "result.webm"}
 POSTER = "poster.jpg"
+LOUDNESS = "loudness.json"
+
+
+def is_result(name: str) -> bool:
+    """Whether a file of that name is the edited video itself."""
+    return name in RESULTS.values()
 
 
 class Planned(BaseModel):
@@ -94,24 +107,49 @@ class Overlay(Planned):
 Operation = Annotated[Scale | Overlay, Field(discriminator="operation")]
 
 
+class SoundWork(Planned):
+    """Mix the sound down to ``channels``, then bring it to ``target`` LUFS; None: leave that as it is.
+
+    With a target, the task's resource of the name ``measured`` says how loud the sound was found to be.
+    """
+
+    channels: int | None = None
+    target: float | None = None
+    measured: str | None = None
+
+
 class Edit(Planned):
     """What an editing pass does: keep ``spans`` (None: all), then ``picture`` in order; ``mute`` drops the sound.
 
-    ``copy_packets`` means that no frame is decoded. ``smart_cut`` means that the spans are cut by copying packets, and
-    only the frames at their borders are encoded anew; a worker that finds the file unfit encodes all. What is encoded
-    is made upright before the first operation, what is copied keeps its header's rotation.
-    ``width`` × ``height`` and ``duration`` are the result's.
+    ``copy_packets`` means that no picture is decoded; ``sound`` may be worked on all the same. ``smart_cut`` means that
+    the spans are cut by copying packets, and only the frames at their borders are encoded anew; a worker that finds the
+    file unfit encodes all. What is encoded is made upright before the first operation, what is copied keeps its
+    header's rotation. ``width`` × ``height`` and ``duration`` are the result's.
     """
 
     task: Literal["edit"] = "edit"
     spans: tuple[Span, ...] | None = None
     picture: tuple[Operation, ...] = ()
     mute: bool = False
+    sound: SoundWork | None = None
     copy_packets: bool = False
     smart_cut: bool = False
     output: Output = Output()
     width: int
     height: int
+    duration: float
+
+
+class Measure(Planned):
+    """Measure the loudness of the sound in ``spans`` (None: all), mixed down to ``channels``: ``loudness.json``.
+
+    It also says which gain leads to ``target`` LUFS.
+    """
+
+    task: Literal["measure"] = "measure"
+    spans: tuple[Span, ...] | None = None
+    channels: int | None = None
+    target: float
     duration: float
 
 
@@ -128,37 +166,43 @@ class ReadFacts(Planned):
     task: Literal["probe"] = "probe"
 
 
-Parameters = Annotated[Edit | Poster | ReadFacts, Field(discriminator="task")]
+Parameters = Annotated[Edit | Measure | Poster | ReadFacts, Field(discriminator="task")]
 
 
 class Pass(Planned):
     """One piece of work for one worker queue.
 
     ``name`` is unique in the plan. ``covers`` are indices into the recipe's steps. ``source`` is ``"original"`` or the
-    name of the pass whose (only) output it reads. ``files`` are the names that the client will see; a pass in the
-    middle of a chain has none. ``lossy`` says that it encodes the picture anew: all of it, or, where
-    ``encoded_seconds`` is given, at most so many seconds at the borders of a cut, the rest being copied.
+    name of the pass whose (only) output it reads; ``needs`` names passes whose only outputs it reads besides, as the
+    task's resources of those names. ``files`` are the names that the client will see; a pass in the middle of a chain
+    has none. ``lossy`` says that it encodes the picture anew: all of it, or, where ``encoded_seconds`` is given, at
+    most so many seconds at the borders of a cut, the rest being copied. ``sound`` says what becomes of the sound, where
+    it has one.
     """
 
     name: str
     kind: Kind
     covers: tuple[int, ...] = ()
     source: str = ORIGINAL
+    needs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     lossy: bool = False
     encoded_seconds: float | None = None
+    sound: Literal["copied", "encoded", "dropped"] | None = None
     parameters: Parameters
 
 
 class Plan(Planned):
-    """Passes in their order; ``generations`` counts the lossy encodes between the original and the result.
+    """Passes in their order; ``generations`` counts the lossy encodes of the picture between the original and the
+    result, ``sound_generations`` those of the sound.
 
-    ``partial`` says that they touch only the borders of a cut: between them the result is the original, bit for bit.
+    ``partial`` says that they touch only the borders of a cut: between them the picture is the original's, bit for bit.
     """
 
     passes: tuple[Pass, ...]
     generations: int
     partial: bool = False
+    sound_generations: int = 0
     warnings: tuple[Warning, ...] = ()
 
     def named(self, name: str) -> Pass:

@@ -84,8 +84,19 @@ class AudioStream(Facts):
     bit_rate: int | None = None
 
 
+class Loudness(Facts):
+    """By EBU R128: ``integrated`` in LUFS, ``true_peak`` in dBTP, ``range`` in LU; None where all is silent."""
+
+    integrated: float | None = Field(default=None, allow_inf_nan=False)
+    true_peak: float | None = Field(default=None, allow_inf_nan=False)
+    range: float | None = Field(default=None, allow_inf_nan=False)
+
+
 class Probe(Facts):
-    """A file that has at least one video stream; ``video`` is the one that is shown (not an attached picture)."""
+    """A file that has at least one video stream; ``video`` is the one that is shown (not an attached picture).
+
+    ``loudness`` is measured only where a recipe normalizes, and then of the parts that it keeps, mixed as it says.
+    """
 
     container: str
     size: int
@@ -94,4 +105,5 @@ class Probe(Facts):
     video: VideoStream
     audio: tuple[AudioStream, ...] = ()
     subtitles: int = 0
+    loudness: Loudness | None = None
     warnings: tuple[Warning, ...] = ()

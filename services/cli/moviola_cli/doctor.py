@@ -79,7 +79,7 @@ def _media() -> "Finding":
         import av.codec
     except ImportError as error:
         return Finding("av", "missing", f"it can't be loaded: {error}", _FIRST)
-    encoders = ("libx264", "aac")
+    encoders = ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "aac", "libopus")
     if lacking := [name for name in encoders if name not in av.codec.codecs_available]:
         return Finding("av", "missing", f"{av.__version__} lacks the encoder {', '.join(lacking)}", _FIRST)
     return Finding("av", "ok", f"{av.__version__} with FFmpeg {av.ffmpeg_version_info}, encoders {', '.join(encoders)}")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from moviola.plan import POSTER, is_result
 from moviola.recipe import Recipe
 
 
@@ -16,3 +17,7 @@ class Order:
     poster: Path | None
     recipe: Recipe
     watermarks: Mapping[str, Path] = field(default_factory=dict)
+
+    def place_of(self, name: str) -> Path | None:
+        """Where the file of that name shall be put; None: nowhere."""
+        return self.output if is_result(name) else self.poster if name == POSTER else None

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from moviola import object_keys
 from moviola.infrastructure import Infrastructure, open_infrastructure
 from moviola.messages import Message, TaskProgress, TaskSucceeded
-from moviola.plan import POSTER, PROBE_PASS, RESULT, Edit, Plan
+from moviola.plan import PROBE_PASS, Edit, Plan, is_result
 from moviola.ports.message_bus import Envelope, MessageBus
 from moviola.settings import Settings
 from moviola.telemetry import configure_logging
@@ -56,7 +56,7 @@ class Result:
 
     def sentence(self) -> str:
         """What was made, for a person, and what the plan warned of."""
-        made = next(file for file in self.run.files if file.name == RESULT)
+        made = next(file for file in self.run.files if is_result(file.name))
         plan = self.run.plan or Plan(passes=(), generations=0)
         edits = [one.parameters for one in plan.passes if isinstance(one.parameters, Edit)]
         what = f"{edits[-1].width}×{edits[-1].height}, {edits[-1].duration:.2f} s, " if edits else ""
@@ -65,11 +65,10 @@ class Result:
 
     def as_json(self) -> str:
         """One JSON document: the files with their paths, the facts of the input, the plan, and the time it took."""
-        paths = {RESULT: self.order.output, POSTER: self.order.poster}
         files = [
-            {"name": one.name, "path": str(paths[one.name]), "size": one.size, "sha256": one.sha256}
+            {"name": one.name, "path": str(path), "size": one.size, "sha256": one.sha256}
             for one in self.run.files
-            if paths.get(one.name)
+            if (path := self.order.place_of(one.name)) is not None
         ]
         document = {
             "status": self.run.state.value,
@@ -93,7 +92,7 @@ async def run_order(order: Order) -> Result:
                 video = await _submit(parts, order)
                 run = await _watch(parts, video, display)
             for file in run.files:
-                if (target := {RESULT: order.output, POSTER: order.poster}.get(file.name)) is not None:
+                if (target := order.place_of(file.name)) is not None:
                     await _fetch(parts, file, target)
     _raise_for_failure(run)
     return Result(order, run, time.monotonic() - begun)

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 Fit = Literal["contain", "cover", "stretch"]
 Position = Literal["top-left", "top", "top-right", "left", "center", "right", "bottom-left", "bottom", "bottom-right"]
-CUT, PICTURE, MARK, RESULT = "Time", "Picture", "Watermark", "Result"
+VideoCodec = Literal["h264", "hevc", "av1", "vp9"]
+CUT, PICTURE, MARK, SOUND, RESULT = "Time", "Picture", "Watermark", "Sound", "Result"
 
 
 def process(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="The video.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The MP4 to make.", rich_help_panel=RESULT)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The MP4 or WebM to make.", rich_help_panel=RESULT)],
     start: Annotated[str | None, typer.Option(help="Seconds or 1:30.", rich_help_panel=CUT)] = None,
     end: Annotated[str | None, typer.Option(help="Seconds or 1:30.", rich_help_panel=CUT)] = None,
     width: Annotated[int | None, typer.Option(help="Pixels.", rich_help_panel=PICTURE)] = None,
@@ -34,7 +35,16 @@ def process(
         typer.Option(help="A text's height or an image's width, as a share of the picture's.", rich_help_panel=MARK),
     ] = None,
     color: Annotated[str | None, typer.Option(help="A text's: #rrggbb or #rrggbbaa.", rich_help_panel=MARK)] = None,
-    mute: Annotated[bool, typer.Option("--mute", help="Remove the sound.")] = False,
+    mute: Annotated[bool, typer.Option("--mute", help="Remove the sound.", rich_help_panel=SOUND)] = False,
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="Bring the sound to -16 LUFS.", rich_help_panel=SOUND)
+    ] = False,
+    downmix: Annotated[
+        bool, typer.Option("--downmix", help="Mix surround sound down to stereo.", rich_help_panel=SOUND)
+    ] = False,
+    video_codec: Annotated[
+        VideoCodec | None, typer.Option(help="How the picture is encoded. [default: h264]", rich_help_panel=RESULT)
+    ] = None,
     poster: Annotated[Path | None, typer.Option(help="Also cut a JPEG poster.", rich_help_panel=RESULT)] = None,
     recipe: Annotated[
         str | None, typer.Option(metavar="FILE", help="A recipe's JSON file or name; the flags override its steps.")
@@ -66,9 +76,14 @@ def process(
         scale=scale,
         color=color,
         mute=mute,
+        downmix=2 if downmix else None,
+        normalize=-16.0 if normalize else None,
+        video_codec=video_codec,
+        webm=output.suffix.lower() == ".webm",
         poster=poster is not None,
     )
     wanted = compose_recipe(flags, read_recipe(recipe) if recipe is not None else None)
+    _refuse_other_suffix(output, wanted.output.container)
     watermarks = {flags.image: watermark_image} if flags.image and watermark_image else {}
     _carry_out(Order(source=source, output=output, poster=poster, recipe=wanted, watermarks=watermarks), as_json)
 
@@ -98,6 +113,12 @@ def _refuse_unfit(source: Path, watermark: Path | None, output: Path, poster: Pa
             raise BadUse(f"{path} is a directory; give the file's name too.")
         if path.exists() and not force:
             raise BadUse(f"{path} exists; --force replaces it.")
+
+
+def _refuse_other_suffix(output: Path, container: str) -> None:
+    """A name that says one container and means the other; names of other kinds are the user's own business."""
+    if output.suffix.lower() in {".mp4", ".webm"} - {f".{container}"}:
+        raise BadUse(f"The result is {container}; name it {output.with_suffix('.' + container).name}.")
 
 
 def read_recipe(name: str) -> "Recipe":

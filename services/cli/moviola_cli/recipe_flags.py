@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from moviola.output import HOLDS
 from moviola.recipe import STEP_NAMES, Recipe, parse_recipe
 from moviola_cli.outcome import BadUse
 
@@ -13,7 +14,10 @@ _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeFlags:
-    """What the user gave; None or False: not given. ``image`` is the stored watermark's id; times in seconds."""
+    """What the user gave; None or False: not given. ``image`` is the stored watermark's id; times in seconds.
+
+    ``webm``: the name of the output asks for that container, should the codecs leave it open.
+    """
 
     start: float | None = None
     end: float | None = None
@@ -28,6 +32,10 @@ class RecipeFlags:
     scale: float | None = None
     color: str | None = None
     mute: bool = False
+    downmix: int | None = None
+    normalize: float | None = None
+    video_codec: str | None = None
+    webm: bool = False
     poster: bool = False
 
 
@@ -51,9 +59,12 @@ def compose_recipe(flags: RecipeFlags, base: Recipe | None = None) -> Recipe:
     _override(steps, "watermark", _mark(flags), drops=_mark_drops(flags))
     if flags.mute:
         _add(steps, {"step": "mute"})
+    _override(steps, "downmix", {"channels": flags.downmix})
+    _override(steps, "normalize", {"target": flags.normalize})
     if flags.poster:
         _add(steps, {"step": "thumbnails"})
     _refuse_lonely(steps)
+    _choose_form(document, flags, base)
     return parse_recipe(document)
 
 
@@ -96,6 +107,20 @@ def _add(steps: list[dict[str, Any]], new: dict[str, Any]) -> None:
     rank = STEP_NAMES.index(new["step"])
     place = next((i for i, step in enumerate(steps) if STEP_NAMES.index(step["step"]) > rank), len(steps))
     steps.insert(place, new)
+
+
+def _choose_form(document: dict[str, Any], flags: RecipeFlags, base: Recipe | None) -> None:
+    """A codec by flag takes its usual container, sound and quality along, but for what the base says that fits it."""
+    said: dict[str, Any] = document.get("output", {})
+    if flags.video_codec is not None:
+        kept = {"preset": said["preset"]} if said else {}
+        if base is not None and flags.video_codec in HOLDS[base.output.container].video:
+            kept |= {"container": base.output.container}
+            if flags.video_codec == base.output.video_codec:
+                kept |= {"quality": base.output.quality}
+        document["output"] = said = {"video_codec": flags.video_codec, **kept}
+    if flags.webm and base is None:
+        document["output"] = {"container": "webm", **said}
 
 
 def _refuse_lonely(steps: Sequence[Mapping[str, Any]]) -> None:

@@ -105,7 +105,7 @@ def cancel(video_id: VideoId, url: Url = HERE, as_json: AsJson = False) -> int:
 
 def download(
     video_id: VideoId,
-    name: Annotated[str, typer.Argument(help="Which file.")] = "result.mp4",
+    name: Annotated[str | None, typer.Argument(help="Which file. [default: the result]", show_default=False)] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to. [default: its name, here]", show_default=False)
     ] = None,
@@ -113,6 +113,27 @@ def download(
     url: Url = HERE,
 ) -> int:
     """Download a result, resumed where it was interrupted and verified by its SHA-256."""
+    from moviola.plan import is_result
+
+    if name is not None or (output is not None and not output.is_dir()):
+        _place_for(name or "", output, force=force)  # what is in the way is told before a server is asked
+
+    async def fetch(client: "Client", display: "ProgressDisplay") -> int:
+        video = await client.get(video_id)
+        file = next((one for one in video.files if one.name == name or (name is None and is_result(one.name))), None)
+        if file is None:
+            there = ", ".join(one.name for one in video.files) or f"none yet: it is {video.status}"
+            raise BadUse(f"The video has no {f'file {name}' if name else 'result'}; there is {there}.")
+        place = _place_for(file.name, output, force=force)
+        await client.download(video_id, file, place, progress=_byte_count(display, f"download {file.name}", file.size))
+        typer.echo(f"{place}: {file.size} bytes, sha256 {file.sha256}")
+        return Outcome.DONE
+
+    return _with_client(url, fetch)
+
+
+def _place_for(name: str, output: Path | None, *, force: bool) -> Path:
+    """Where the file of that name is put; ``BadUse`` where something is in the way."""
     target = output or Path(Path(name).name)
     if target.is_dir():
         target /= Path(name).name
@@ -120,18 +141,7 @@ def download(
         raise BadUse(f"{target} exists; --force replaces it, -o names another.")
     if not target.parent.is_dir():
         raise BadUse(f"There is no directory {target.parent}.")
-
-    async def fetch(client: "Client", display: "ProgressDisplay") -> int:
-        video = await client.get(video_id)
-        file = next((one for one in video.files if one.name == name), None)
-        if file is None:
-            there = ", ".join(one.name for one in video.files) or f"none yet: it is {video.status}"
-            raise BadUse(f"The video has no file {name}; there is {there}.")
-        await client.download(video_id, file, target, progress=_byte_count(display, f"download {name}", file.size))
-        typer.echo(f"{target}: {file.size} bytes, sha256 {file.sha256}")
-        return Outcome.DONE
-
-    return _with_client(url, fetch)
+    return target
 
 
 def _with_client(url: str, act: Callable[["Client", "ProgressDisplay"], Awaitable[int]]) -> int:

@@ -14,7 +14,7 @@ from moviola.video import TERMINAL_TASK_STATES, Failure, Run, Task, TaskState
 from moviola_orchestrator.decision import Policy
 from moviola_orchestrator.draft import Draft
 from moviola_orchestrator.happenings import WorkerWord
-from moviola_orchestrator.progress import adopt_plan, fail, settle
+from moviola_orchestrator.progress import adopt_plan, fail, note_loudness, settle
 
 
 def owned(draft: Draft, word: WorkerWord, policy: Policy) -> Task | None:
@@ -75,6 +75,8 @@ def succeeded(draft: Draft, task: Task, word: TaskSucceeded, policy: Policy) -> 
         return
     cause = f"Worker {word.worker} finished {task.name}, attempt {task.attempt}."
     done = draft.move_task(task, "succeed", cause, outputs=word.outputs, failure=None)
+    if done.state is TaskState.SUCCEEDED and word.loudness is not None:
+        note_loudness(draft, word.loudness)
     if done.state is TaskState.SUCCEEDED and word.probe is not None and task.name == PROBE_PASS.name:
         adopt_plan(draft, word.probe, fusion=policy.fusion, cause=cause)
     settle(draft, cause)

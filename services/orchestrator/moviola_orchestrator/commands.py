@@ -21,7 +21,7 @@ def command_for(task: Task, run: Run, tasks: Sequence[Task], video: Video, *, le
             "name": task.name,
             "attempt": task.attempt,
             "source": _source(one, tasks, video),
-            "resources": dict(_resources(one, run)),
+            "resources": dict(_resources(one, run, tasks)),
             "output_prefix": object_keys.outputs_of(run.tenant, run.video_id, run.id, one),
             "files": one.files,
             "parameters": one.parameters,
@@ -39,12 +39,18 @@ def pass_of(run: Run, task: Task) -> Pass:
 def _source(one: Pass, tasks: Sequence[Task], video: Video) -> ObjectRef:
     if one.source == ORIGINAL:
         return ObjectRef(key=video.object_key, etag=video.object_etag, size=video.size, sha256=video.sha256)
-    output = next(task for task in tasks if task.name == one.source).outputs[0]
+    return _made_by(one.source, tasks)
+
+
+def _made_by(name: str, tasks: Sequence[Task]) -> ObjectRef:
+    output = next(task for task in tasks if task.name == name).outputs[0]
     return ObjectRef(key=output.key, size=output.size, sha256=output.sha256)
 
 
-def _resources(one: Pass, run: Run) -> Iterator[tuple[str, ObjectRef]]:
-    """The images that the pass lays over the picture, under the names that its parameters call them."""
+def _resources(one: Pass, run: Run, tasks: Sequence[Task]) -> Iterator[tuple[str, ObjectRef]]:
+    """What the passes made that it needs, and the images that it lays over the picture, as its parameters call them."""
+    for name in one.needs:
+        yield name, _made_by(name, tasks)
     if isinstance(one.parameters, Edit):
         for operation in one.parameters.picture:
             if isinstance(operation, Overlay) and operation.image is not None:

@@ -25,6 +25,9 @@ STATE_OF_KIND: Mapping[Kind, RunState] = {
     "resize": RunState.RESIZING,
     "watermark": RunState.WATERMARKING,
     "mute": RunState.MUTING,
+    "downmix": RunState.DOWNMIXING,
+    "normalize": RunState.NORMALIZING,
+    "measure": RunState.MEASURING,
     "render": RunState.RENDERING,
     "thumbnails": RunState.THUMBNAILING,
 }
@@ -44,8 +47,8 @@ class Move:
     unless: str | None = None
 
 
-# Steps that stand alone follow each other in whatever order the recipe has them.
-_EDITS: tuple[Kind, ...] = ("trim", "resize", "watermark", "mute")
+# Steps that stand alone follow each other in whatever order the recipe has them; what normalizes is measured first.
+_EDITS: tuple[Kind, ...] = ("trim", "resize", "watermark", "mute", "downmix", "normalize", "measure")
 _EDITING = tuple(STATE_OF_KIND[kind] for kind in _EDITS)
 _PLANNED = (RunState.PROBING, *_EDITING, RunState.RENDERING)
 _WORKING = (*_PLANNED, RunState.THUMBNAILING)
@@ -64,7 +67,7 @@ RUN_MOVES: tuple[Move, ...] = (
         Move(kind, tuple(s for s in (RunState.PROBING, *_EDITING) if s is not STATE_OF_KIND[kind]), STATE_OF_KIND[kind])
         for kind in _EDITS
     ),
-    Move("render", (RunState.PROBING,), RunState.RENDERING),
+    Move("render", (RunState.PROBING, RunState.MEASURING), RunState.RENDERING),
     Move("thumbnails", _PLANNED, RunState.THUMBNAILING),
     Move("finish", _WORKING, RunState.READY),
     Move("fail", _WORKING, RunState.FAILED),

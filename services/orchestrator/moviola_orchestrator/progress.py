@@ -7,7 +7,7 @@ from moviola.errors import InvalidRecipe
 from moviola.messages import VideoCanceled, VideoFailed, VideoReady
 from moviola.plan import ORIGINAL, PROBE_PASS, Pass, Plan
 from moviola.planner import compile_plan
-from moviola.probe import Probe
+from moviola.probe import Loudness, Probe
 from moviola.recipe import Recipe
 from moviola.video import (
     TERMINAL_RUN_STATES,
@@ -61,6 +61,12 @@ def adopt_plan(draft: Draft, probe: Probe, *, fusion: bool, cause: str) -> None:
         fail(draft, Failure(code=error.code, step=step, message=str(error)), cause)
     else:
         draft.run = replace(run, plan=plan)
+
+
+def note_loudness(draft: Draft, loudness: Loudness) -> None:
+    """Among the facts of the file is from now on how loud it was found to be."""
+    if draft.run.probe is not None:
+        draft.run = replace(draft.run, probe=draft.run.probe.model_copy(update={"loudness": loudness}))
 
 
 def settle(draft: Draft, cause: str) -> None:
@@ -127,7 +133,7 @@ def _call_off(draft: Draft, cause: str) -> None:
 def _go_on(draft: Draft, plan: Plan, cause: str) -> None:
     done = {task.name for task in draft.tasks if task.state is TaskState.SUCCEEDED}
     for one in plan.passes:
-        if draft.named(one.name) is None and (one.source == ORIGINAL or one.source in done):
+        if draft.named(one.name) is None and {one.source, *one.needs} <= done | {ORIGINAL}:
             draft.add(_task(draft.run, one, draft.moment), cause)
     unfinished = next((one for one in plan.passes if one.name not in done), None)
     if unfinished is None:

@@ -235,7 +235,7 @@ const showMeter = (element, video) => {
 
 const showResult = (element, video) => {
   const file = (name) => video.files.find((one) => one.name === name);
-  const [result, poster] = [file("result.mp4"), file("poster.jpg")];
+  const [result, poster] = [file("result.mp4") || file("result.webm"), file("poster.jpg")];
   const player = $("video", element);
   player.hidden = !result;
   // Setting the same source again would stop a video that plays.

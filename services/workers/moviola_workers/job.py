@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from moviola.messages import Limits
 from moviola.plan import Kind, Parameters
-from moviola.probe import Probe
+from moviola.probe import Loudness, Probe
 
 Remark = Annotated[str, Field(max_length=300)]
 
@@ -19,9 +19,9 @@ Remark = Annotated[str, Field(max_length=300)]
 class Job(BaseModel):
     """One task, with its input already on the local disk. ``scratch`` is an empty directory of the task's own.
 
-    ``resources`` are the files that an ``Overlay.image`` names. ``files`` are the names wanted, as in the plan's pass;
-    an editing pass in the middle of a chain has none and makes one file all the same. ``encoder_threads`` 0: as many as
-    fit.
+    ``resources`` are the files that an ``Overlay.image`` or ``SoundWork.measured`` names. ``files`` are the names
+    wanted, as in the plan's pass; an editing pass in the middle of a chain has none and makes one file all the same.
+    ``encoder_threads`` 0: as many as fit.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,13 +47,17 @@ class MadeFile(BaseModel):
 
 
 class JobResult(BaseModel):
-    """What a job made: files, and for a probe the facts. ``remarks`` say what was not done as the plan has it."""
+    """What a job made: files, for a probe the facts, for a measurement the figures.
+
+    ``remarks`` say what was not done as the plan has it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     made: tuple[MadeFile, ...] = ()
     probe: Probe | None = None
     remarks: tuple[Remark, ...] = Field(default=(), max_length=10)
+    loudness: Loudness | None = None
 
 
 class Report(Protocol):

@@ -102,7 +102,9 @@ class Attempt:
         outputs = await store_outputs(
             self._place.storage, self.command, result, scratch=room.work, prefix=prefix, meter=self._meter
         )
-        return self._reporter.event(TaskSucceeded, outputs=outputs, probe=result.probe, source_sha256=digest)
+        return self._reporter.event(
+            TaskSucceeded, outputs=outputs, probe=result.probe, loudness=result.loudness, source_sha256=digest
+        )
 
     async def _digest(self, inputs: Inputs) -> str | None:
         """The source's SHA-256: known from somewhere, or read beside the probe; other tasks do without."""

@@ -4,7 +4,19 @@ import pytest
 
 from moviola.errors import InvalidRecipe
 from moviola.marking import NO_OUTLINE
-from moviola.recipe import SHOWCASE, Mute, Recipe, Resize, Thumbnails, TimeRange, Trim, Watermark, parse_recipe
+from moviola.recipe import (
+    SHOWCASE,
+    Downmix,
+    Mute,
+    Normalize,
+    Recipe,
+    Resize,
+    Thumbnails,
+    TimeRange,
+    Trim,
+    Watermark,
+    parse_recipe,
+)
 from moviola_cli.outcome import BadUse
 from moviola_cli.recipe_flags import RecipeFlags, compose_recipe, parse_time
 
@@ -30,6 +42,38 @@ def test_flags_override_what_the_recipes_steps_say() -> None:
 
     assert steps[:3] == (Trim(start=0, end=10), Resize(width=1280, height=360), Watermark(text="Other"))
     assert steps[3:] == SHOWCASE.steps[3:]
+
+
+def test_sound_is_mixed_down_before_it_is_normalized() -> None:
+    flags = RecipeFlags(normalize=-16.0, downmix=2, height=360)
+
+    assert compose_recipe(flags).steps == (Resize(height=360), Downmix(channels=2), Normalize(target=-16))
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (RecipeFlags(video_codec="hevc"), ("mp4", "hevc", 28)),
+        (RecipeFlags(video_codec="vp9"), ("webm", "vp9", 31)),
+        (RecipeFlags(video_codec="av1", webm=True), ("webm", "av1", 35)),
+        (RecipeFlags(webm=True), ("webm", "vp9", 31)),
+    ],
+)
+def test_a_codec_and_a_name_choose_the_form(flags: RecipeFlags, expected: tuple[str, str, int]) -> None:
+    output = compose_recipe(flags).output
+    assert (output.container, output.video_codec, output.quality) == expected
+
+
+@pytest.mark.parametrize(
+    ("codec", "expected"), [("av1", ("webm", "av1", 35)), ("vp9", ("webm", "vp9", 20)), ("h264", ("mp4", "h264", 23))]
+)
+def test_a_codec_keeps_what_the_recipe_says_as_far_as_it_fits(codec: str, expected: tuple[str, str, int]) -> None:
+    base = parse_recipe({"steps": [], "output": {"container": "webm", "quality": 20, "preset": "slow"}})
+
+    output = compose_recipe(RecipeFlags(video_codec=codec), base).output
+
+    assert (output.container, output.video_codec, output.quality) == expected
+    assert output.preset == "slow"
 
 
 def test_start_and_end_replace_a_list_of_ranges() -> None:

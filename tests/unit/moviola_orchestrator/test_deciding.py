@@ -18,6 +18,7 @@ from moviola.messages import (
     VideoReady,
     VideoStateChanged,
 )
+from moviola.probe import AudioStream, Loudness
 from moviola.recipe import Recipe, Thumbnails, Trim, parse_recipe
 from moviola.video import RunState, Status, TaskState
 from moviola_orchestrator.decision import Policy, Snapshot
@@ -87,6 +88,24 @@ def test_a_video_without_a_recipe_is_ready_when_it_is_probed() -> None:
     assert one.state is R.READY
     assert one.run.files == ()
     assert one.run.probe == facts()
+
+
+def test_sound_is_measured_before_it_is_normalized_and_its_figures_are_kept() -> None:
+    sound = AudioStream(index=1, codec="aac", sample_rate=48000, channels=2)
+    one = scene({"step": "normalize"}, {"step": "thumbnails"})
+    one.starts("probe")
+    probe = facts().model_copy(update={"audio": (sound,)})
+    one.happens(one.word(TaskSucceeded, "probe", probe=probe))
+    assert one.task_states() == {"probe": T.SUCCEEDED, "measure": T.PENDING}
+
+    one.starts("measure")
+    loudness = Loudness(integrated=-23.0, true_peak=-4.0, range=3.0)
+    one.happens(one.result("measure").model_copy(update={"loudness": loudness}))
+    one.does("normalize", "thumbnails")
+
+    assert one.run_states() == [R.UPLOADED, R.PROBING, R.MEASURING, R.NORMALIZING, R.THUMBNAILING, R.READY]
+    assert one.run.probe == probe.model_copy(update={"loudness": loudness})
+    assert [file.name for file in one.run.files] == ["loudness.json", "result.mp4", "poster.jpg"]
 
 
 def test_a_pass_waits_for_its_source() -> None:

@@ -6,13 +6,24 @@ from datetime import timedelta
 import pytest
 
 from moviola import object_keys
-from moviola.messages import ObjectRef, RenderVideo, TaskFailed, TaskStarted, VideoCancelRequested, WorkerAlive
+from moviola.messages import (
+    ObjectRef,
+    RenderVideo,
+    TaskFailed,
+    TaskStarted,
+    TaskSucceeded,
+    VideoCancelRequested,
+    WorkerAlive,
+)
+from moviola.plan import Edit, SoundWork
 from moviola.ports.message_bus import post
-from moviola.recipe import Mute, Recipe, Resize, Thumbnails, Trim, Watermark
+from moviola.probe import AudioStream
+from moviola.recipe import Mute, Normalize, Recipe, Resize, Thumbnails, Trim, Watermark
 from moviola.topology import ORCHESTRATOR
 from moviola.video import TaskState, Worker
 from moviola_orchestrator.dispatch import Dispatcher, room
 from moviola_orchestrator.ledger import Ledger
+from tests.unit.moviola_orchestrator.scene import facts
 from tests.unit.moviola_orchestrator.stage import Stage, result, word
 
 
@@ -187,6 +198,22 @@ async def test_images_to_lay_over_come_as_resources_under_their_names(stage: Sta
     await stage.do("probe")
     command = await stage.command("render")
     assert command.resources == {"logo-1": ObjectRef(key=object_keys.watermark(command.tenant, "logo-1"))}
+
+
+async def test_what_another_pass_measured_comes_as_a_resource_under_its_name(stage: Stage) -> None:
+    video = await stage.upload(Recipe(steps=(Normalize(),)))
+    await stage.quiet()
+    command = await stage.start("probe")
+    sound = AudioStream(index=1, codec="aac", sample_rate=48000, channels=2)
+    await stage.says(word(TaskSucceeded, command, probe=facts().model_copy(update={"audio": (sound,)})))
+    await stage.quiet()
+    await stage.do("measure")
+    output = (await stage.tasks_of(video))["measure"].outputs[0]
+    normalize = await stage.command("normalize")
+    assert isinstance(normalize.parameters, Edit)
+    assert normalize.parameters.sound == SoundWork(target=-16, measured="measure")
+    assert normalize.resources == {"measure": ObjectRef(key=output.key, size=10, sha256="0" * 64)}
+    assert normalize.source.key == video.object_key
 
 
 async def test_a_second_attempt_says_that_it_is_one(stage: Stage) -> None:

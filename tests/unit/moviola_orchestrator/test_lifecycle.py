@@ -19,7 +19,7 @@ from moviola_orchestrator.lifecycle import (
 )
 
 R, T = RunState, TaskState
-EDITING = [R.TRIMMING, R.RESIZING, R.WATERMARKING, R.MUTING]
+EDITING = [R.TRIMMING, R.RESIZING, R.WATERMARKING, R.MUTING, R.DOWNMIXING, R.NORMALIZING, R.MEASURING]
 WORKING = [R.PROBING, *EDITING, R.RENDERING, R.THUMBNAILING]
 RUN_TRIGGERS: list[RunTrigger] = [*KINDS, "finish", "fail", "cancel", "stopped"]
 TASK_TRIGGERS: tuple[TaskTrigger, ...] = get_args(TaskTrigger)
@@ -30,11 +30,11 @@ def expected_run(state: RunState, trigger: str) -> RunState | None:
     match trigger:
         case "probe":
             return R.PROBING if state is R.UPLOADED else None
-        case "trim" | "resize" | "watermark" | "mute":
+        case "trim" | "resize" | "watermark" | "mute" | "downmix" | "normalize" | "measure":
             to = STATE_OF_KIND[trigger]
             return to if state in [R.PROBING, *EDITING] and state is not to else None
         case "render":
-            return R.RENDERING if state is R.PROBING else None
+            return R.RENDERING if state in (R.PROBING, R.MEASURING) else None
         case "thumbnails":
             return R.THUMBNAILING if state in WORKING and state is not R.THUMBNAILING else None
         case "finish":

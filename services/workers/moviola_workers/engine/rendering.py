@@ -11,7 +11,6 @@ from contextlib import ExitStack, closing
 from fractions import Fraction
 from pathlib import Path
 
-from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -24,7 +23,7 @@ from moviola_workers.engine.pulse import Pulse
 from moviola_workers.engine.reading import PictureReader
 from moviola_workers.engine.result import PictureEncoder, Result
 from moviola_workers.engine.selection import Selection
-from moviola_workers.engine.sound import CopiedSound, EncodedSound, Silence, Sound, is_copyable
+from moviola_workers.engine.sound import Sound, sound_of
 from moviola_workers.engine.timeline import Timeline
 from moviola_workers.job import Job, Report
 
@@ -39,11 +38,10 @@ def render(job: Job, edit: Edit, target: Path, report: Report) -> None:
     with translated("rendering the video"), ExitStack() as stack:
         reader = stack.enter_context(PictureReader(job.source, job.limits, threads=job.encoder_threads))
         origin = opening.origin_of(job.source, job.limits)
-        audio = None if edit.mute else opening.first_audio(reader.container)
         rate = _rate(reader.stream, job.limits.max_frame_rate)
         interlaced = reader.stream.codec_context.field_order > 1
         selection = Selection(reader, edit.spans, origin, job.limits, pulse.again)
-        result = stack.enter_context(Result(target))
+        result = stack.enter_context(Result(target, edit.output.container))
         frames = stack.enter_context(closing(ahead(_thinned(selection, reader, job), _depth(reader.stream))))
         first = next(frames)
         encoder = result.encoded_picture(
@@ -54,7 +52,7 @@ def render(job: Job, edit: Edit, target: Path, report: Report) -> None:
             colour=colour.colour_for(colour.colour_of(first)),
             threads=job.encoder_threads,
         )
-        sound = _sound(audio, job, edit, result, selection, origin, stack)
+        sound = sound_of(job, edit, result, selection.timeline, origin, stack)
         picture = Picture(_work(job, edit, selection.timeline, origin), reader.time_base, interlaced=interlaced)
         made = picture.through(_chained(first, frames))
         _write(made, encoder, sound, result, edit.duration, pulse)
@@ -96,22 +94,6 @@ def _work(job: Job, edit: Edit, timeline: Timeline, origin: Fraction) -> Picture
     )
 
 
-def _sound(
-    audio: AudioStream | None,
-    job: Job,
-    edit: Edit,
-    result: Result,
-    selection: Selection,
-    origin: Fraction,
-    stack: ExitStack,
-) -> Sound:
-    if audio is None:
-        return Silence()
-    if edit.spans is None and is_copyable(audio):
-        return CopiedSound(job.source, job.limits, result, origin, stack)
-    return EncodedSound(job.source, job.limits, result, selection.timeline, stack)
-
-
 def _write(
     frames: Iterator[VideoFrame], encoder: PictureEncoder, sound: Sound, result: Result, duration: float, report: Report
 ) -> None:
@@ -125,7 +107,7 @@ def _write(
             report((fed + written) / 2)
         for packet in encoder.encode(frame):
             wrote = True
-            written = _share(packet.pts, packet.time_base, duration)
+            written = max(written, _share(packet.pts, packet.time_base, duration))
             result.mux(packet)
             sound.write((packet.pts or 0) * packet.time_base)
             report((fed + written) / 2)

@@ -1,4 +1,4 @@
-"""The mp4 that is written: H.264 and AAC, its index in front, and nothing of the source's metadata.
+"""The file that is written: an mp4 or a webm, its index in front, and nothing of the source's metadata.
 
 Streams are added before the first packet. Place, camera, date and names of the source stay behind on purpose.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import av
 import av.error
@@ -20,36 +20,39 @@ from av.stream import Stream
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-from moviola.recipe import Output
+from moviola.output import AudioCodec, Container, Output
 from moviola_workers.engine.colour import Colour
+from moviola_workers.engine.encoders import MUXERS, PICTURES, SOUNDS, Work
 
-# The index in front, so that playing starts before all is loaded; written by a second pass over the file.
-MUXER = {"movflags": "+faststart"}
 # A player that seeks waits for a key frame; so does a later cut without encoding.
 KEY_FRAME_SECONDS = 5
-AAC_RATES = frozenset({96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000})
-AAC_LAYOUTS = {1: "mono", 6: "5.1"}
-AAC_BIT_RATES = {"mono": 96_000, "stereo": 160_000, "5.1": 384_000}
 
 
 class PictureEncoder:
-    """One H.264 stream of the result."""
+    """The picture's stream of the result."""
 
     def __init__(self, stream: VideoStream) -> None:
         self._stream = stream
+        self._durations: dict[int, int] = {}
 
     def encode(self, frame: VideoFrame | None) -> "Iterator[Packet[VideoStream]]":
         """The packets that are ready, each as soon as it is; None flushes, which takes as long as all that waits."""
         if frame is not None:
             # The decoder's choice of frame type would be taken as an order.
             frame.pict_type = PictureType.NONE
+            self._durations[frame.pts or 0] = frame.duration
+        # All at once, what an encoder holds back would come after minutes without a sign of life.
         for packet in self._stream.codec_context.encode_lazy(frame):
             packet.stream = self._stream
+            # SVT-AV1 hands on no durations, and the last frame's is known from nowhere else.
+            duration = self._durations.pop(packet.pts or 0, 0)
+            if not packet.duration:
+                packet.duration = duration
             yield packet
 
 
 class SoundEncoder:
-    """One AAC stream of the result; what it encodes is muxed at once. Frames come in ``rate``, ``layout`` and fltp."""
+    """The sound's stream of the result; what it encodes is muxed at once. Frames come in ``rate``, ``layout``, fltp."""
 
     def __init__(self, result: "Result", stream: AudioStream, rate: int, layout: str) -> None:
         self.rate = rate
@@ -63,11 +66,11 @@ class SoundEncoder:
 
 
 class Result:
-    """An mp4 being written. Leaving the block without an error finishes the file."""
+    """A file being written. Leaving the block without an error finishes it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, container: Container = "mp4") -> None:
         self._container: OutputContainer = av.open(
-            str(path.absolute()), mode="w", format="mp4", container_options=MUXER
+            str(path.absolute()), mode="w", format=container, container_options=dict(MUXERS[container])
         )
 
     def __enter__(self) -> Self:
@@ -96,10 +99,15 @@ class Result:
         colour: Colour,
         threads: int,
     ) -> PictureEncoder:
-        """H.264 in yuv420p with square pixels. ``time_base`` is the frames' own, so that no timestamp is rounded."""
-        options = {"preset": output.preset, "crf": str(output.quality)}
-        stream = self._container.add_stream("libx264", rate=rate, options=options)
+        """The codec asked for, in yuv420p with square pixels. ``time_base`` is the frames' own: an mp4 rounds no
+        timestamp, a webm counts milliseconds.
+        """
+        codec = PICTURES[output.video_codec]
+        options = codec.options(Work(output, *size, threads))
+        stream = cast(VideoStream, self._container.add_stream(codec.encoder, rate=rate, options=options))
         context = stream.codec_context
+        if codec.tag is not None:
+            context.codec_tag = codec.tag
         context.width, context.height = size
         context.pix_fmt = "yuv420p"
         context.time_base = time_base
@@ -113,19 +121,20 @@ class Result:
         context.flags |= Flags.frame_duration
         return PictureEncoder(stream)
 
-    def encoded_sound(self, source: AudioStream) -> SoundEncoder:
-        """AAC in the source's rate and layout where AAC has them; mono and 5.1 are kept, all others become stereo."""
-        rate = source.codec_context.sample_rate if source.codec_context.sample_rate in AAC_RATES else 48000
-        return self.sound(rate, AAC_LAYOUTS.get(source.codec_context.channels, "stereo"))
-
-    def sound(self, rate: int, layout: str) -> SoundEncoder:
-        """AAC in one of the rates and layouts above."""
-        stream = self._container.add_stream("aac", rate=rate)
+    def sound(self, rate: int, layout: str, codec: AudioCodec = "aac") -> SoundEncoder:
+        """A rate and a layout that the codec has (see ``encoders.sound_form``)."""
+        chosen = SOUNDS[codec]
+        stream = cast(AudioStream, self._container.add_stream(chosen.encoder, rate=rate))
+        stream.codec_context.format = chosen.form
         stream.codec_context.layout = layout
-        stream.codec_context.bit_rate = AAC_BIT_RATES[layout]
+        stream.codec_context.bit_rate = chosen.bit_rates[layout]
         stream.codec_context.time_base = Fraction(1, rate)
         return SoundEncoder(self, stream, rate, layout)
 
     def copied_stream(self, source: Stream) -> Stream:
         """A stream for the source's packets as they are."""
-        return self._container.add_stream_from_template(source, opaque=True)
+        stream = self._container.add_stream_from_template(source, opaque=True)
+        codec = PICTURES["hevc"]
+        if codec.tag is not None and self._container.format.name == "mp4" and source.codec_context.name == "hevc":
+            stream.codec_context.codec_tag = codec.tag
+        return stream

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from av.audio.frame import AudioFrame
+from av.audio.layout import AudioLayout
 from av.audio.resampler import AudioResampler
 
+from moviola_workers.engine.mixing import Mixdown
 from moviola_workers.engine.timeline import Cut
 
 FORM = "fltp"
@@ -29,17 +31,20 @@ class Samples:
 
     def uniform(self, frames: Iterator[AudioFrame]) -> Iterator[AudioFrame]:
         """In one rate, layout and form; a source that changes its own midway is followed."""
-        resampler, kind = self._resampler(), None
+        resampler, kind = None, None
         for frame in frames:
             here = frame.format.name, frame.layout.name, frame.sample_rate
-            if kind not in (None, here):
-                yield from resampler.resample(None)
-                resampler = self._resampler()
-            kind = here
+            if resampler is None or kind != here:
+                if resampler is not None:
+                    yield from resampler.resample(None)
+                resampler, kind = self._resampler(frame), here
             yield from resampler.resample(frame)
-        yield from resampler.resample(None)
+        if resampler is not None:
+            yield from resampler.resample(None)
 
-    def _resampler(self) -> AudioResampler:
+    def _resampler(self, frame: AudioFrame) -> AudioResampler | Mixdown:
+        if frame.layout.nb_channels > AudioLayout(self.layout).nb_channels:
+            return Mixdown(self.rate, self.layout)
         return AudioResampler(format=FORM, layout=self.layout, rate=self.rate)
 
     def span(self, frame: AudioFrame) -> tuple[Fraction, Fraction]:

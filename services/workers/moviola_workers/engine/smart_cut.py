@@ -28,7 +28,7 @@ from moviola_workers.engine.parameter_sets import NO_SETS, joined_header
 from moviola_workers.engine.reading import PictureReader
 from moviola_workers.engine.result import Result
 from moviola_workers.engine.shots import NotCopyable
-from moviola_workers.engine.sound import EncodedSound, Silence, Sound
+from moviola_workers.engine.sound import sound_of
 from moviola_workers.engine.track import Clock, Track
 from moviola_workers.job import Job, Report
 
@@ -50,7 +50,7 @@ def smart_cut(job: Job, edit: Edit, target: Path, report: Report) -> None:
         result = stack.enter_context(Result(target))
         stream = result.copied_stream(source.stream)
         stream.codec_context.extradata = joined_header(source.inspector.sets, encoder.sets if encoder else NO_SETS)
-        sound = _sound(job, edit, source, cut, result, stack)
+        sound = sound_of(job, edit, result, cut.timeline, origin, stack)
         total = cut.copied + cut.encoded
         track = Track(total, result, stream, sound, _clock(cut, encoder, pace), source.base)
         for done in _written(job, source, cut, encoder, track):
@@ -69,12 +69,6 @@ def _encoder(source: PacketSource, cut: CutList, job: Job, edit: Edit, pace: Pac
     if not cut.encoded:
         return None
     return BoundaryEncoder(source.inspector, edit.output, pace, depth=cut.depth, threads=job.encoder_threads)
-
-
-def _sound(job: Job, edit: Edit, source: PacketSource, cut: CutList, result: Result, stack: ExitStack) -> Sound:
-    if edit.mute or opening.first_audio(source.container) is None:
-        return Silence()
-    return EncodedSound(job.source, job.limits, result, cut.timeline, stack)
 
 
 def _clock(cut: CutList, encoder: BoundaryEncoder | None, pace: Pace) -> Clock:

@@ -4,7 +4,7 @@ The picture sets the pace: whoever muxes asks for the sound up to the moment tha
 two are interleaved and nothing piles up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -16,10 +16,16 @@ from av.packet import Packet
 from av.stream import Stream
 
 from moviola.messages import Limits
+from moviola.output import AudioCodec
+from moviola.plan import Edit, SoundWork
+from moviola_workers.engine import opening
+from moviola_workers.engine.encoders import sound_form
+from moviola_workers.engine.levelling import Levelled, Sink, read_measurement
 from moviola_workers.engine.reading import SoundReader
 from moviola_workers.engine.result import Result
 from moviola_workers.engine.samples import Samples
 from moviola_workers.engine.timeline import Timeline
+from moviola_workers.job import Job
 
 
 class Sound(Protocol):
@@ -76,13 +82,23 @@ def _in_order(packets: "Iterator[Packet[AudioStream]]", shift: int) -> "Iterator
 
 
 class EncodedSound:
-    """Decoded, cut where the picture is cut, and encoded; gaps in the source become silence."""
+    """Decoded, cut where the picture is cut, and given on to be encoded; gaps in the source become silence.
 
-    def __init__(self, path: Path, limits: Limits, result: Result, timeline: Timeline, stack: ExitStack) -> None:
+    ``sink_for`` the source's stream says where the samples go, and so in which rate and layout.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits,
+        sink_for: Callable[[AudioStream], Sink],
+        timeline: Timeline,
+        stack: ExitStack,
+    ) -> None:
         self._reader = stack.enter_context(SoundReader(path, limits))
         self._timeline = timeline
-        self._encoder = result.encoded_sound(self._reader.stream)
-        self._samples = Samples(self._encoder.rate, self._encoder.layout)
+        self._sink = sink_for(self._reader.stream)
+        self._samples = Samples(self._sink.rate, self._sink.layout)
         self._index = -1
         self._frames: Iterator[AudioFrame] = iter(())
         self._waiting: AudioFrame | None = None
@@ -92,7 +108,7 @@ class EncodedSound:
             if not self._step():
                 break
         if until is None:
-            self._encoder.encode(None)
+            self._sink.encode(None)
 
     def _step(self) -> bool:
         """Take one frame on; False where the picture has not yet settled what becomes of it, or all is done."""
@@ -108,7 +124,7 @@ class EncodedSound:
             return False
         self._waiting = None
         for piece in self._samples.placed(frame, begin, cut):
-            self._encoder.encode(piece)
+            self._sink.encode(piece)
         if cut.end is not None and end >= cut.end:
             return self._leave()
         return True
@@ -132,10 +148,32 @@ class EncodedSound:
         frames = self._reader.frames(int((cut.start - run_in) / base))
         self._frames = self._samples.uniform(frames)
         for piece in self._samples.silence_until(cut.lands):
-            self._encoder.encode(piece)
+            self._sink.encode(piece)
         return True
 
 
-def is_copyable(stream: Stream) -> bool:
+def is_copyable(stream: Stream, codec: AudioCodec) -> bool:
     """Already what the result holds, so that no generation need be lost."""
-    return stream.codec_context.name == "aac"
+    return stream.codec_context.codec.canonical_name == codec
+
+
+def sound_of(job: Job, edit: Edit, result: Result, timeline: Timeline, origin: Fraction, stack: ExitStack) -> Sound:
+    """The sound of an edit: none, the source's packets from ``origin`` on, or its samples along the ``timeline``."""
+    with opening.opened(job.source, job.limits) as container:
+        audio = None if edit.mute else opening.first_audio(container)
+        if audio is None:
+            return Silence()
+        copied = edit.spans is None and edit.sound is None and is_copyable(audio, edit.output.audio_codec)
+    if copied:
+        return CopiedSound(job.source, job.limits, result, origin, stack)
+    return EncodedSound(job.source, job.limits, lambda source: _encoder(source, job, edit, result), timeline, stack)
+
+
+def _encoder(source: AudioStream, job: Job, edit: Edit, result: Result) -> Sink:
+    work, codec = edit.sound or SoundWork(), edit.output.audio_codec
+    context = source.codec_context
+    encoder = result.sound(*sound_form(codec, context.sample_rate, context.channels, work.channels), codec)
+    if work.target is None or work.measured is None:
+        return encoder
+    level = read_measurement(job.resources[work.measured]).level
+    return Levelled(encoder, level) if level is not None else encoder

@@ -1,33 +1,36 @@
-"""The steps ``trim``, ``resize``, ``watermark``, ``mute`` and ``render``: one engine, whatever the edit asks for."""
+"""The editing steps (``trim``, ``resize``, ``render`` …): one engine, whatever the edit asks for."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from moviola.plan import RESULT, Edit
+from moviola.output import Container
+from moviola.plan import RESULTS, Edit
 from moviola_workers.engine.remuxing import can_copy, copy_packets
 from moviola_workers.engine.rendering import render
 from moviola_workers.engine.shots import NotCopyable
 from moviola_workers.engine.smart_cut import smart_cut
 from moviola_workers.job import Job, JobResult, MadeFile, Report
 
-MP4 = "video/mp4"
+CONTENT_TYPES: Mapping[Container, str] = {"mp4": "video/mp4", "webm": "video/webm"}
 
 
 def edit(job: Job, report: Report) -> JobResult:
-    """Make one mp4: packets copied where the plan says so and the file lets us, else decoded and encoded once.
+    """Make one file: packets copied where the plan says so and the file lets us, else decoded and encoded once.
 
     A remark tells of a smart cut that the file did not let us make.
     """
     parameters = job.parameters
     if not isinstance(parameters, Edit):
         raise TypeError(f"An editing task needs the parameters of an edit, not of {parameters.task!r}.")
-    name = job.files[0] if job.files else RESULT
+    name = job.files[0] if job.files else RESULTS[parameters.output.container]
     target = job.scratch / name
     if parameters.copy_packets and can_copy(job):
-        copy_packets(job, target, report)
+        copy_packets(job, parameters, target, report)
         remarks: tuple[str, ...] = ()
     else:
         remarks = _rendered(job, parameters, target, report)
-    return JobResult(made=(MadeFile(name=name, path=target, content_type=MP4),), remarks=remarks)
+    content_type = CONTENT_TYPES[parameters.output.container]
+    return JobResult(made=(MadeFile(name=name, path=target, content_type=content_type),), remarks=remarks)
 
 
 def _rendered(job: Job, parameters: Edit, target: Path, report: Report) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Protocol
 from moviola.plan import Kind
 from moviola_workers.job import Job, JobResult, Report
 from moviola_workers.steps.edit import edit
+from moviola_workers.steps.measure import measure
 from moviola_workers.steps.probe import probe
 from moviola_workers.steps.thumbnails import thumbnails
 
@@ -22,6 +23,9 @@ STEPS: Mapping[Kind, Step] = {
     "resize": edit,
     "watermark": edit,
     "mute": edit,
+    "downmix": edit,
+    "normalize": edit,
+    "measure": measure,
     "render": edit,
     "thumbnails": thumbnails,
 }
