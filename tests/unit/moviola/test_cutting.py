@@ -4,7 +4,7 @@ import pytest
 
 from moviola.plan import Edit, Plan
 from moviola.planner import compile_plan
-from moviola.probe import Cutting, Probe, VideoStream
+from moviola.probe import AudioStream, Cutting, Probe, VideoStream
 from moviola.recipe import parse_recipe
 
 SAFE = Cutting(safe=True, starts=(0.0, 10.0, 20.0, 30.0), longest_start=10.0, longest_stop=0.16)
@@ -68,6 +68,19 @@ def test_a_trim_between_key_frames_costs_no_generation(start: float, end: float)
     assert smart(plan)
     assert (plan.passes[0].lossy, plan.passes[0].encoded_seconds) == (False, 0.0)
     assert (plan.generations, plan.partial) == (0, False)
+
+
+def test_sound_that_is_worked_on_leaves_the_pictures_to_be_copied() -> None:
+    surround = AudioStream(index=1, codec="aac", sample_rate=48000, channels=6)
+    probe = facts().model_copy(update={"audio": (surround,)})
+
+    plan = plan_of(TRIM, {"step": "downmix"}, {"step": "normalize"}, of=probe)
+
+    assert [one.kind for one in plan.passes] == ["measure", "render"]
+    edit = plan.passes[1].parameters
+    assert isinstance(edit, Edit)
+    assert edit.smart_cut
+    assert edit.sound is not None
 
 
 def test_muting_and_trimming_again_change_nothing_about_it() -> None:

@@ -21,11 +21,12 @@ BANGS = "0.05*sin(2*PI*440*t)+0.8*sin(2*PI*900*t)*exp(-40*mod(t,1))"
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="FFmpeg's own programs are not installed")
 
 
-def clip(path: Path, sound: str, *, seconds: int = 6, codec: str = "aac") -> Path:
+def clip(path: Path, sound: str, *, seconds: int = 6, codec: str = "aac", gop: int = 250) -> Path:
     """A small picture with the sound of an FFmpeg expression; channels are separated by bars."""
     picture = f"testsrc2=size=64x64:rate=25:duration={seconds}"
     inputs = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", f"aevalsrc='{sound}':d={seconds}:s=48000"]
-    form = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", codec, "-b:a", "192k", str(path)]
+    form = ["-c:v", "libx264", "-preset", "ultrafast", "-g", str(gop), "-pix_fmt", "yuv420p"]
+    form += ["-c:a", codec, "-b:a", "192k", str(path)]
     subprocess.run(["ffmpeg", "-v", "error", *inputs, *form], check=True)
     return path
 
@@ -67,6 +68,16 @@ def test_only_the_part_that_is_kept_is_measured(tmp_path: Path) -> None:
     assert heard(walk.result)[0] == pytest.approx(-20, abs=0.5)
     assert walk.progress["measure"] == sorted(walk.progress["measure"])
     assert walk.progress["measure"][-1] == 1.0
+
+
+def test_a_smart_cut_has_its_sound_normalized_and_its_pictures_copied(tmp_path: Path) -> None:
+    source = clip(tmp_path / "clip.mp4", "if(lt(t,3),0.5,0.02)*sin(2*PI*440*t)", gop=25)
+
+    walk = Walk(source, tmp_path, {"step": "trim", "start": 3.2}, {"step": "normalize", "target": -20})
+
+    assert heard(walk.result)[0] == pytest.approx(-20, abs=0.5)
+    pictures = {data for *_, data in packets(source, "video")}
+    assert sum(data in pictures for *_, data in packets(walk.result, "video")) == 50
 
 
 @pytest.mark.parametrize(("channels", "layout"), [(2, "stereo"), (1, "mono")])
