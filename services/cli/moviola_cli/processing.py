@@ -20,8 +20,8 @@ CUT, PICTURE, MARK, SOUND, RESULT = "Time", "Picture", "Watermark", "Sound", "Re
 def process(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="The video.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The MP4 or WebM to make.", rich_help_panel=RESULT)],
-    start: Annotated[str | None, typer.Option(help="Seconds or 1:30.", rich_help_panel=CUT)] = None,
-    end: Annotated[str | None, typer.Option(help="Seconds or 1:30.", rich_help_panel=CUT)] = None,
+    start: Annotated[str | None, typer.Option(help="Where it begins: seconds or 1:30.", rich_help_panel=CUT)] = None,
+    end: Annotated[str | None, typer.Option(help="Where it ends: seconds or 1:30.", rich_help_panel=CUT)] = None,
     width: Annotated[int | None, typer.Option(help="Pixels.", rich_help_panel=PICTURE)] = None,
     height: Annotated[int | None, typer.Option(help="Pixels.", rich_help_panel=PICTURE)] = None,
     fit: Annotated[Fit | None, typer.Option(help="Letterbox, crop or distort.", rich_help_panel=PICTURE)] = None,
