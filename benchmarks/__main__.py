@@ -4,7 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks import four_steps, memory, smart_cut
+from benchmarks import four_steps, memory, mute, one_generation, smart_cut
 from benchmarks.report import write
 
 CLIP = Path(__file__).parent.parent / "tests" / "media" / "bigbuckbunny.mp4"
@@ -20,7 +20,9 @@ def main() -> None:
         write(
             [
                 four_steps.measure(folder, wanted.clip, runs=wanted.runs),
+                *one_generation.measure(folder, wanted.clip, runs=wanted.runs),
                 smart_cut.measure(folder, wanted.clip, runs=wanted.runs),
+                mute.measure(folder, wanted.clip, runs=wanted.runs),
                 memory.measure(folder),
             ]
         )

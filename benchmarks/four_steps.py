@@ -53,7 +53,7 @@ def measure(folder: Path, seed: Path, *, runs: int) -> Section:
         ),
         rows=rows,
         ratios=[
-            Ratio("Moviola / one command", rows[0], rows[1], "≤ 1.25×"),
-            Ratio("Moviola / four chained commands", rows[0], rows[2], "< 0.4×"),
+            Ratio("Moviola / one command", rows[0], rows[1], "≤ 1.15×"),
+            Ratio("Moviola / four chained commands", rows[0], rows[2], "≤ 0.30×"),
         ],
     )

@@ -13,13 +13,15 @@ START, END = 10, 40
 SIZE = (1280, 720)
 
 
+def command(*arguments: str) -> list[str]:
+    """The whole command line, its program first."""
+    return [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y", *arguments]
+
+
 def ffmpeg(*arguments: str) -> float:
     """Run one command; how many seconds it took. ``CalledProcessError`` where it fails."""
     started = time.perf_counter()
-    subprocess.run(
-        [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y", *arguments],
-        check=True,
-    )
+    subprocess.run(command(*arguments), check=True)
     return time.perf_counter() - started
 
 
@@ -40,13 +42,17 @@ ENCODE = ("-c:v", "libx264", "-preset", PRESET, "-crf", str(QUALITY), "-pix_fmt"
 LAY = "overlay=W-w-20:H-h-20"
 
 
-def one_command(clip: Path, logo: Path, result: Path) -> float:
-    """Trim, resize, watermark and mute in one command: what an expert would type."""
-    return ffmpeg(
+def in_one(clip: Path, logo: Path, result: Path, encode: Sequence[str] = ENCODE) -> tuple[str, ...]:
+    """Trim, resize, watermark and mute in one command: the arguments that an expert would type."""
+    return (
         *("-ss", str(START), "-to", str(END), "-i", str(clip), "-i", str(logo)),
         *("-filter_complex", f"[0:v]scale={SIZE[0]}:{SIZE[1]}:flags=bicubic[v];[v][1:v]{LAY}"),
-        *("-an", *ENCODE, str(result)),
+        *("-an", *encode, str(result)),
     )
+
+
+def one_command(clip: Path, logo: Path, result: Path) -> float:
+    return ffmpeg(*in_one(clip, logo, result))
 
 
 def chained_commands(clip: Path, logo: Path, folder: Path) -> float:

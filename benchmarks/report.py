@@ -14,19 +14,20 @@ PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a result: ``values`` as they were measured, run by run; ``unit`` behind each."""
+    """One line of a result: ``values`` as they were measured, run by run; ``unit`` behind each, with ``digits``."""
 
     name: str
     values: Sequence[float]
     unit: str = "s"
+    digits: int = 2
 
     @property
     def median(self) -> float:
         return statistics.median(self.values)
 
     def cells(self) -> str:
-        low, high = min(self.values), max(self.values)
-        return f"| {self.name} | {self.median:.2f} {self.unit} | {low:.2f} – {high:.2f} | {len(self.values)} |"
+        low, middle, high = (f"{value:.{self.digits}f}" for value in (min(self.values), self.median, max(self.values)))
+        return f"| {self.name} | {middle} {self.unit} | {low} – {high} | {len(self.values)} |"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,9 @@ from pathlib import Path
 import av
 
 from benchmarks import peers
+from benchmarks.passes import only_pass
 from benchmarks.report import Ratio, Row, Section
-from moviola.messages import Limits
-from moviola.plan import PROBE_PASS, Edit, Pass
-from moviola.planner import compile_plan
-from moviola.recipe import parse_recipe
+from moviola.plan import Edit, Pass
 from moviola_workers.job import Job
 from moviola_workers.steps.table import STEPS
 
@@ -45,17 +43,11 @@ def measure(folder: Path, seed: Path, *, runs: int) -> Section:
 
 
 def _planned(clip: Path, folder: Path) -> Pass:
-    job = Job(kind="probe", parameters=PROBE_PASS.parameters, source=clip, scratch=folder, limits=Limits())
-    facts = STEPS["probe"](job, lambda _: None).probe
-    recipe = parse_recipe(
-        {
-            "steps": [{"step": "trim", "start": START, "end": END}],
-            "output": {"quality": peers.QUALITY, "preset": peers.PRESET},
-        }
-    )
-    if facts is None:
-        raise RuntimeError("the probe gave no facts")
-    (one,) = compile_plan(recipe, facts).passes
+    recipe: dict[str, object] = {
+        "steps": [{"step": "trim", "start": START, "end": END}],
+        "output": {"quality": peers.QUALITY, "preset": peers.PRESET},
+    }
+    one = only_pass(recipe, clip, folder)
     if one.encoded_seconds is None:
         raise RuntimeError("the plan has no smart cut")
     return one

@@ -28,7 +28,7 @@ from moviola_workers.engine.timeline import Timeline
 from moviola_workers.job import Job, Report
 
 # Pixels (in bytes) that may wait between the two threads.
-WAITING_BYTES = 48 * 1024 * 1024
+WAITING_BYTES = 16 * 1024 * 1024
 USUAL_RATE = Fraction(25)
 
 
