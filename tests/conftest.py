@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -39,11 +40,22 @@ def _wanted_by(item: pytest.Item) -> Iterator[str]:
             yield value
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where several processes share the tests, each hands over what it could not test."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["missing"] = sorted(_missing)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    _missing.update(getattr(node, "workeroutput", {}).get("missing", ()))
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End the servers; the very last lines say what was not tested."""
     config.stash[_SERVERS].close()
     terminal = config.pluginmanager.get_plugin("terminalreporter")
-    for reason in sorted(_missing):
+    for reason in sorted(_missing) if terminal is not None else ():
         terminal.write_line(f"NOT TESTED: {reason}", red=True, bold=True)
 
 
