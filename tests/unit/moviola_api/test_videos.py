@@ -126,7 +126,9 @@ async def test_a_failed_reprocessing_leaves_a_ready_video_ready(api: Api) -> Non
     assert video["last_run"]["failure"]["code"] == "worker.crashed"
 
 
-@pytest.mark.parametrize("address", ["x", "01900000-0000-7000-8000-000000000000", "00000000-0000-0000-0000-00000000000g"])
+@pytest.mark.parametrize(
+    "address", ["x", "01900000-0000-7000-8000-000000000000", "00000000-0000-0000-0000-00000000000g"]
+)
 async def test_a_video_that_is_not_there_is_not_found(api: Api, address: str) -> None:
     for path in ("", "/history", "/events", "/files/original", f"/runs/{new_id()}/files/result.mp4"):
         assert (await api.get(f"/v1/videos/{address}{path}", status=404))["code"] == "video.not_found"
