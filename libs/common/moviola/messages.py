@@ -19,7 +19,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from moviola.errors import MalformedMessage
-from moviola.plan import Edit, Kind, Measure, Parameters, Poster, ReadFacts
+from moviola.plan import Edit, Kind, Measure, Package, Parameters, Poster, ReadFacts
 from moviola.probe import Loudness, Probe
 from moviola.video import Failure, OutputFile, RunId, RunState, Status, TaskId, Tenant, VideoId
 
@@ -224,6 +224,12 @@ class RenderVideo(TaskCommand):
     parameters: Edit
 
 
+class PackageVideo(TaskCommand):
+    type: ClassVar[str] = "task.package"
+    kind: ClassVar[Kind] = "package"
+    parameters: Package
+
+
 class CutThumbnails(TaskCommand):
     type: ClassVar[str] = "task.thumbnails"
     kind: ClassVar[Kind] = "thumbnails"
@@ -242,6 +248,7 @@ COMMANDS: Mapping[Kind, type[TaskCommand]] = {
         NormalizeVideo,
         MeasureSound,
         RenderVideo,
+        PackageVideo,
         CutThumbnails,
     )
 }

@@ -8,6 +8,9 @@ is a pass of its own, each reading what the one before it wrote. Steps that only
 packets where the file is already in the output's form; one that normalizes has the sound measured first, by a pass of
 its own. Trims, alone or with such steps, copy what lies between their borders where the file lets them. Thumbnails
 look at the result, wherever they stand in the recipe.
+
+An HLS package shows the result too. Where that is encoded anew, the renditions come out of the same pass; where its
+packets are copied, a pass of their own makes them out of the same source, so that they cost one generation as well.
 """
 
 from collections.abc import Sequence
@@ -18,9 +21,11 @@ from typing import Literal, assert_never
 from moviola.cutting import Anew, SmartCut, Standing, smart_cut
 from moviola.errors import FieldError, InvalidRecipe
 from moviola.geometry import even_canvas, fit
+from moviola.ladder import known_language, ladder_of, sharing
 from moviola.output import takes
 from moviola.overlays import overlay_of, trimmed_later
 from moviola.plan import (
+    HLS,
     LOUDNESS,
     ORIGINAL,
     POSTER,
@@ -28,6 +33,7 @@ from moviola.plan import (
     Edit,
     EditKind,
     Kind,
+    Ladder,
     Measure,
     Overlay,
     Pass,
@@ -37,8 +43,9 @@ from moviola.plan import (
     SoundWork,
     Span,
 )
+from moviola.plan import Package as PackageWork
 from moviola.probe import Probe, Warning
-from moviola.recipe import Downmix, Mute, Normalize, Recipe, Resize, Thumbnails, Trim, Watermark
+from moviola.recipe import Downmix, Mute, Normalize, Package, Recipe, Resize, Thumbnails, Trim, Watermark
 from moviola.sounding import Edits, SoundStand, warnings_about, work_on
 from moviola.spans import compose, wanted_ranges
 
@@ -62,14 +69,17 @@ def compile_plan(recipe: Recipe | None, probe: Probe, *, fusion: bool = True) ->
     if recipe is None:
         return Plan(passes=(), generations=0)
     compiler = _Compiler(recipe, probe)
-    edits = [(index, step) for index, step in enumerate(recipe.steps) if not isinstance(step, Thumbnails)]
+    edits = [(index, step) for index, step in enumerate(recipe.steps) if not isinstance(step, Thumbnails | Package)]
+    package = next(((index, step) for index, step in enumerate(recipe.steps) if isinstance(step, Package)), None)
     if not recipe.steps:
         compiler.edit("render", [])
-    elif fusion and len(edits) > 1:
-        compiler.edit("render", edits)
+    elif fusion and edits:
+        compiler.edit("render" if len(edits) > 1 else edits[0][1].step, edits, package)
     else:
         for index, edit in edits:
             compiler.edit(edit.step, [(index, edit)])
+        if package is not None:
+            compiler.package(package)
     for index, thumbnails in enumerate(recipe.steps):
         if isinstance(thumbnails, Thumbnails):
             compiler.poster(index, thumbnails)
@@ -92,8 +102,12 @@ class _Compiler:
         )
         self._probe = probe
         self._square = probe.video.sample_aspect_ratio in ("1:1", "0:1")
+        self._kept: tuple[Span, ...] | None = None
 
-    def edit(self, kind: EditKind, steps: Sequence[tuple[int, Edits]]) -> None:
+    def edit(
+        self, kind: EditKind, steps: Sequence[tuple[int, Edits]], package: tuple[int, Package] | None = None
+    ) -> None:
+        """One pass for *steps*; with what makes the *package*, the same pass or one more."""
         before = self._stand.sound
         alone = [step for _, step in steps]
         self._warnings.extend(warnings_about(alone, before, muted=self._muted))
@@ -106,6 +120,17 @@ class _Compiler:
             needs = (self._measure(wanted, steps),)
             edit = edit.model_copy(update={"sound": edit.sound.model_copy(update={"measured": needs[0]})})
         seconds = self._seconds_encoded(steps, edit)
+        if edit.spans is not None:
+            self._kept = edit.spans if self._kept is None else tuple(compose(self._kept, edit.spans))
+        covers, files = [index for index, _ in steps], [RESULTS[self._output.container]]
+        beside: list[Pass] = []
+        if package is not None:
+            if edit.copy_packets or seconds is not None:
+                beside = [self._packaging(package, self._anew(edit, steps), needs)]
+            else:
+                ladder = sharing(self._ladder(package[1], edit), (edit.width, edit.height), self._output)
+                edit = edit.model_copy(update={"ladder": ladder})
+                kind, covers, files = "render", [*covers, package[0]], [*files, *ladder.files]
         if seconds is not None:
             edit = edit.model_copy(update={"smart_cut": True})
         name = self._name(kind)
@@ -113,16 +138,17 @@ class _Compiler:
             Pass(
                 name=name,
                 kind=kind,
-                covers=tuple(index for index, _ in steps),
+                covers=tuple(covers),
                 source=self._source,
                 needs=needs,
-                files=(RESULTS[self._output.container],),
+                files=tuple(files),
                 lossy=not edit.copy_packets and seconds != 0,
                 encoded_seconds=seconds,
                 sound=_fate(edit, before),
                 parameters=edit,
             )
         )
+        self._passes.extend(beside)
         self._source = name
         self._stand = _Stand(
             width=edit.width,
@@ -132,6 +158,41 @@ class _Compiler:
             sound=_made(edit, before),
         )
         self._square = True
+
+    def package(self, package: tuple[int, Package]) -> None:
+        """A pass of its own, out of what was made so far."""
+        self._passes.append(self._packaging(package, self._compile([], None), ()))
+
+    def _packaging(self, package: tuple[int, Package], edit: Edit, needs: tuple[str, ...]) -> Pass:
+        index, step = package
+        ladder = self._ladder(step, edit)
+        edit = edit.model_copy(update={"output": ladder.output})
+        return Pass(
+            name=self._name("package"),
+            kind="package",
+            covers=(index,),
+            source=self._source,
+            needs=needs,
+            files=ladder.files,
+            lossy=True,
+            sound=_fate(edit, self._stand.sound),
+            parameters=PackageWork(edit=edit, ladder=ladder),
+        )
+
+    def _ladder(self, step: Package, edit: Edit) -> Ladder:
+        """The ladder for what *edit* makes of the sound and the picture as they stand now."""
+        ladder, warnings = ladder_of(step, (edit.width, edit.height), self._output, kept=self._kept)
+        self._warnings.extend(warnings)
+        sound = self._stand.sound is not None and not edit.mute
+        language = known_language(self._probe.audio[0].language) if sound else None
+        return ladder.model_copy(update={"sound": sound, "sound_language": language})
+
+    def _anew(self, edit: Edit, steps: Sequence[tuple[int, Edits]]) -> Edit:
+        """What *edit* copies, encoded; its sound is worked on in the same way."""
+        if not edit.copy_packets:
+            return edit
+        made = self._compile(steps, edit.sound, copying=False)
+        return made.model_copy(update={"sound": edit.sound})
 
     def _seconds_encoded(self, steps: Sequence[tuple[int, Edits]], edit: Edit) -> float | None:
         """Of a smart cut, the seconds of picture that are encoded at most; None where all is done in another way."""
@@ -163,11 +224,13 @@ class _Compiler:
         )
         return name
 
-    def _compile(self, steps: Sequence[tuple[int, Edits]], sound: SoundWork | None) -> Edit:
+    def _compile(
+        self, steps: Sequence[tuple[int, Edits]], sound: SoundWork | None, *, copying: bool = True
+    ) -> Edit:
         stand, mute = self._stand, False
         spans: tuple[Span, ...] | None = None
         picture: list[Scale | Overlay] = []
-        copy_packets = self._can_copy(steps)
+        copy_packets = copying and self._can_copy(steps)
         if not copy_packets and not (stand.width % 2 == 0 and stand.height % 2 == 0 and self._square):
             even = Scale(width=stand.width, height=stand.height, **even_canvas(stand.width, stand.height))
             picture.append(even)
@@ -257,19 +320,35 @@ class _Compiler:
     def plan(self) -> Plan:
         edits = [one.name for one in self._passes if isinstance(one.parameters, Edit)]
         measures = [one.name for one in self._passes if isinstance(one.parameters, Measure)]
+        costs = _generations(self._passes)
         passes = [
             # Only the last of a chain makes a file that the client sees.
             one.model_copy(update={"files": ()}) if one.name in (*edits[:-1], *measures[:-1]) else one
             for one in self._passes
         ]
+        chain = [one for one in passes if one.name in edits] or passes
         return Plan(
             passes=tuple(passes),
-            generations=sum(one.lossy for one in passes),
-            partial=any(one.lossy for one in passes)
-            and all(one.encoded_seconds is not None for one in passes if one.lossy),
-            sound_generations=sum(one.sound == "encoded" for one in passes),
+            generations=sum(one.lossy for one in chain),
+            generations_of=costs if HLS in costs else {},
+            partial=any(one.lossy for one in chain)
+            and all(one.encoded_seconds is not None for one in chain if one.lossy),
+            sound_generations=sum(one.sound == "encoded" for one in chain),
             warnings=tuple(self._warnings),
         )
+
+
+def _generations(passes: Sequence[Pass]) -> dict[str, int]:
+    """How often the picture is encoded anew on its way to the last result, and to the HLS package."""
+    made: dict[str, int] = {ORIGINAL: 0}
+    costs: dict[str, int] = {}
+    for one in passes:
+        cost = made[one.name] = made[one.source] + one.lossy
+        if isinstance(one.parameters, Edit):
+            costs[RESULTS[one.parameters.output.container]] = cost
+        if isinstance(one.parameters, PackageWork) or (isinstance(one.parameters, Edit) and one.parameters.ladder):
+            costs[HLS] = cost
+    return costs
 
 
 def _fate(edit: Edit, sound: SoundStand | None) -> Literal["copied", "encoded", "dropped"] | None:

@@ -23,6 +23,7 @@ from moviola import strict_json
 from moviola.errors import FieldError, InvalidInput, InvalidRecipe
 from moviola.marking import Color, Font, Outline, OutlineOrNull, Place, Position
 from moviola.output import Output as Output  # the recipe's own word; whoever knows recipes finds it here
+from moviola.packaging import Package as Package
 
 MAX_SECONDS = 6 * 3600.0
 MAX_SIDE = 16384
@@ -183,7 +184,9 @@ class Thumbnails(Strict):
     at: Seconds | None = None
 
 
-Step = Annotated[Trim | Resize | Watermark | Mute | Downmix | Normalize | Thumbnails, Field(discriminator="step")]
+Step = Annotated[
+    Trim | Resize | Watermark | Mute | Downmix | Normalize | Thumbnails | Package, Field(discriminator="step")
+]
 
 
 class Recipe(Strict):
@@ -193,8 +196,15 @@ class Recipe(Strict):
     steps: tuple[Step, ...] = Field(max_length=50)
     output: Output = Output()
 
+    @field_validator("steps")
+    @classmethod
+    def _packaged_once(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        if sum(isinstance(step, Package) for step in steps) > 1:
+            raise ValueError("a recipe has one step package at most")
+        return steps
 
-STEP_NAMES = ("trim", "resize", "watermark", "mute", "downmix", "normalize", "thumbnails")
+
+STEP_NAMES = ("trim", "resize", "watermark", "mute", "downmix", "normalize", "thumbnails", "package")
 
 SHOWCASE = Recipe(
     steps=(

@@ -19,5 +19,8 @@ cut_list, boundary      which packets and which pictures make a cut; the encoder
 track                   both of them in one order of decoding
 cut_survey              what a probe finds out about all that
 ahead                   an iterator run in a thread of its own
+renditions, hls         the files of an HLS package while they are written; what completes it
+fragments, segments     what lies where in them, and as what a playlist names it
+codec_names, playlists  what players are told
 poster, sample          a still picture; a clip to try things with
 """
