@@ -51,9 +51,7 @@ def read_captions(data: bytes, *, pointer: str) -> tuple[Cue, ...]:
         raise _refused(pointer, "Captions must be UTF-8.", "utf8") from error
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     try:
-        for number, line in enumerate(lines, start=1):
-            if _CONTROL.search(line):
-                raise _Unreadable(number, "there is a control character")
+        _refuse_control(lines)
         cues = tuple(_read_vtt(lines) if lines[0].split(maxsplit=1)[:1] == [VTT] else _read_srt(lines))
     except _Unreadable as error:
         raise _refused(pointer, str(error), "malformed") from error
@@ -62,6 +60,12 @@ def read_captions(data: bytes, *, pointer: str) -> tuple[Cue, ...]:
     if len(cues) > MAX_CUES:
         raise _refused(pointer, f"A file has at most {MAX_CUES} captions.", "too_many")
     return tuple(sorted(cues, key=lambda cue: cue.start))
+
+
+def _refuse_control(lines: Sequence[str]) -> None:
+    for number, line in enumerate(lines, start=1):
+        if _CONTROL.search(line):
+            raise _Unreadable(number, "there is a control character")
 
 
 def _refused(pointer: str, message: str, code: str) -> InvalidInput:

@@ -226,6 +226,17 @@ class ReadFacts(Planned):
 Parameters = Annotated[Edit | Package | Measure | Poster | ReadFacts, Field(discriminator="task")]
 
 
+def edit_and_ladder(parameters: Parameters) -> tuple[Edit | None, Ladder | None]:
+    """What is done with the picture by those parameters, and which renditions come of it."""
+    match parameters:
+        case Edit():
+            return parameters, parameters.ladder
+        case Package():
+            return parameters.edit, parameters.ladder
+        case _:
+            return None, None
+
+
 class Pass(Planned):
     """One piece of work for one worker queue.
 

@@ -224,9 +224,7 @@ class _Compiler:
         )
         return name
 
-    def _compile(
-        self, steps: Sequence[tuple[int, Edits]], sound: SoundWork | None, *, copying: bool = True
-    ) -> Edit:
+    def _compile(self, steps: Sequence[tuple[int, Edits]], sound: SoundWork | None, *, copying: bool = True) -> Edit:
         stand, mute = self._stand, False
         spans: tuple[Span, ...] | None = None
         picture: list[Scale | Overlay] = []

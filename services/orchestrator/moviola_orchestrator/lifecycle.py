@@ -29,6 +29,7 @@ STATE_OF_KIND: Mapping[Kind, RunState] = {
     "normalize": RunState.NORMALIZING,
     "measure": RunState.MEASURING,
     "render": RunState.RENDERING,
+    "package": RunState.PACKAGING,
     "thumbnails": RunState.THUMBNAILING,
 }
 
@@ -51,7 +52,8 @@ class Move:
 _EDITS: tuple[Kind, ...] = ("trim", "resize", "watermark", "mute", "downmix", "normalize", "measure")
 _EDITING = tuple(STATE_OF_KIND[kind] for kind in _EDITS)
 _PLANNED = (RunState.PROBING, *_EDITING, RunState.RENDERING)
-_WORKING = (*_PLANNED, RunState.THUMBNAILING)
+_MADE = (*_PLANNED, RunState.PACKAGING)
+_WORKING = (*_MADE, RunState.THUMBNAILING)
 
 RUN_STATES: tuple[RunState, ...] = (
     RunState.UPLOADED,
@@ -68,7 +70,8 @@ RUN_MOVES: tuple[Move, ...] = (
         for kind in _EDITS
     ),
     Move("render", (RunState.PROBING, RunState.MEASURING), RunState.RENDERING),
-    Move("thumbnails", _PLANNED, RunState.THUMBNAILING),
+    Move("package", _PLANNED, RunState.PACKAGING),
+    Move("thumbnails", _MADE, RunState.THUMBNAILING),
     Move("finish", _WORKING, RunState.READY),
     Move("fail", _WORKING, RunState.FAILED),
     Move("cancel", _WORKING, RunState.CANCELING, when="busy"),

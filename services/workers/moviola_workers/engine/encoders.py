@@ -12,8 +12,8 @@ from moviola.output import AudioCodec, Container, Output, Preset, VideoCodec
 # A file's index lies in front, so that playing starts before all is loaded; written by a second pass over the file.
 MUXERS: Mapping[Container, Mapping[str, str]] = {"mp4": {"movflags": "+faststart"}, "webm": {"cues_to_front": "1"}}
 
-# Renditions of HLS: a fragment begins at every key frame of the picture; of the sound, all of whose packets are, twice a
-# second. Edit lists, which say where the encoders' run-in ends, are known when the first packets are (`delay_moov`).
+# Renditions of HLS: a fragment begins at every key frame of the picture; of the sound, where all are, twice a second.
+# Edit lists, which say where the encoders' run-in ends, are known when the first packets are (`delay_moov`).
 _FRAGMENTS = "+empty_moov+delay_moov+default_base_moof+skip_trailer"
 PICTURE_RENDITION: Mapping[str, str] = {"movflags": f"{_FRAGMENTS}+frag_keyframe"}
 SOUND_RENDITION: Mapping[str, str] = {"movflags": _FRAGMENTS, "frag_duration": "500000"}
@@ -38,7 +38,7 @@ SVT_MOST, SVT_MOST_PIXELS = 4, 4096 * 2304
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What an encoder is to do; ``threads`` 0: as many as fit. ``on_grid``: key frames are those asked for, no others."""
+    """What an encoder is to do; ``threads`` 0: as many as fit. ``on_grid``: key frames are those asked for."""
 
     output: Output
     width: int

@@ -113,7 +113,7 @@ def _sound_line(sound: Track) -> str:
     attributes += ["DEFAULT=YES", "AUTOSELECT=YES"]
     if sound.channels is not None:
         attributes.append(f'CHANNELS="{sound.channels}"')
-    return f"#EXT-X-MEDIA:{','.join(attributes)},URI=\"{sound.name}.m3u8\""
+    return f'#EXT-X-MEDIA:{",".join(attributes)},URI="{sound.name}.m3u8"'
 
 
 def _caption_line(track: CaptionTrack) -> str:
@@ -130,11 +130,12 @@ def _caption_line(track: CaptionTrack) -> str:
 
 def _variant_line(variant: Variant, package: Package) -> str:
     sound, target = package.sound, package.target
-    peak, average = variant.rendition.peak(target), variant.rendition.average()
+    peak, average = _rates(variant.rendition, variant.rendition.sizes, target)
     codecs = [variant.codec]
     if sound is not None:
         # A player loads both: the peaks of both may come together.
-        peak, average = peak + sound.rendition.peak(target), average + sound.rendition.average()
+        more = _rates(sound.rendition, sound.rendition.sizes, target)
+        peak, average = peak + more[0], average + more[1]
         codecs.append(sound.codec)
     attributes = [
         f"BANDWIDTH={math.ceil(peak)}",
@@ -149,10 +150,16 @@ def _variant_line(variant: Variant, package: Package) -> str:
     return f"#EXT-X-STREAM-INF:{','.join(attributes)},CLOSED-CAPTIONS=NONE"
 
 
+def _rates(rendition: Rendition, sizes: Sequence[int], target: int) -> tuple[Fraction, Fraction]:
+    """Bits a second: at the peak, and on average."""
+    return rendition.peak(sizes, target), rendition.average(sizes)
+
+
 def _key_line(variant: Variant, target: int) -> str:
+    peak, average = _rates(variant.rendition, variant.rendition.key_sizes, target)
     attributes = [
-        f"BANDWIDTH={math.ceil(variant.rendition.peak(target, 'key_size'))}",
-        f"AVERAGE-BANDWIDTH={math.ceil(variant.rendition.average('key_size'))}",
+        f"BANDWIDTH={math.ceil(peak)}",
+        f"AVERAGE-BANDWIDTH={math.ceil(average)}",
         f'CODECS="{variant.codec}"',
         f"RESOLUTION={variant.width}x{variant.height}",
         "VIDEO-RANGE=SDR",

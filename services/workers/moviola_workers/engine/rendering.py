@@ -37,9 +37,7 @@ WAITING_BYTES = 16 * 1024 * 1024
 USUAL_RATE = Fraction(25)
 
 
-def render(
-    job: Job, edit: Edit, target: Path | None, report: Report, renditions: Renditions | None = None
-) -> Fraction:
+def render(job: Job, edit: Edit, target: Path | None, report: Report, renditions: Renditions | None = None) -> Fraction:
     """Write ``target``, the renditions, or both; when the picture ends, in seconds.
 
     Raises ``TaskFailure``, after which what was written is worthless.

@@ -40,23 +40,31 @@ class Rendition:
     @property
     def target(self) -> int:
         """The longest segment, rounded to whole seconds as the playlist wants it (RFC 8216, section 4.3.3.1)."""
-        return max(1, max(math.floor(one.duration + Fraction(1, 2)) for one in self.segments))
+        return max(1, *(math.floor(one.duration + Fraction(1, 2)) for one in self.segments))
 
-    def average(self, part: str = "size") -> Fraction:
-        """Bits a second over all."""
-        return sum(getattr(one, part) for one in self.segments) * 8 / self.duration
+    @property
+    def sizes(self) -> list[int]:
+        return [one.size for one in self.segments]
 
-    def peak(self, target: int, part: str = "size") -> Fraction:
-        """Bits a second of the largest row of segments that lasts about a target duration; ``part`` of each counts."""
-        rates = [self.average(part)]
-        for first in range(len(self.segments)):
-            length, size = Fraction(0), 0
-            for one in self.segments[first:]:
-                length, size = length + one.duration, size + getattr(one, part)
+    @property
+    def key_sizes(self) -> list[int]:
+        return [one.key_size for one in self.segments]
+
+    def average(self, sizes: Sequence[int]) -> Fraction:
+        """Bits a second over all, where *sizes* are loaded of the segments."""
+        return sum(sizes) * 8 / self.duration
+
+    def peak(self, sizes: Sequence[int], target: int) -> Fraction:
+        """Bits a second of the largest row of segments that lasts about *target* seconds."""
+        rates = [self.average(sizes)]
+        for first in range(len(sizes)):
+            length, loaded = Fraction(0), 0
+            for one, size in zip(self.segments[first:], sizes[first:], strict=True):
+                length, loaded = length + one.duration, loaded + size
                 if length > MOST * target:
                     break
                 if length >= LEAST * target:
-                    rates.append(size * 8 / length)
+                    rates.append(loaded * 8 / length)
         return max(rates)
 
     @property

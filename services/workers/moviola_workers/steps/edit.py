@@ -17,9 +17,9 @@ CONTENT_TYPES: Mapping[Container, str] = {"mp4": "video/mp4", "webm": "video/web
 
 
 def edit(job: Job, report: Report) -> JobResult:
-    """Make one file, and the HLS package that the edit may have: packets copied where the plan says so and the file lets us, else decoded and encoded once.
+    """Make one file: packets copied where the plan says so and the file lets us, else decoded and encoded once.
 
-    A remark tells of a smart cut that the file did not let us make.
+    What is encoded may bring an HLS package along. A remark tells of a smart cut that the file did not let us make.
     """
     parameters = job.parameters
     if not isinstance(parameters, Edit):
