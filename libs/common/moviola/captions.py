@@ -128,7 +128,9 @@ def _seconds(number: int, word: str, form: re.Pattern[str]) -> float:
 
 def _from_srt(text: str) -> str:
     plain = _ENTITY.sub("&amp;", _SRT_MARKUP.sub("", text)).replace("<", "&lt;").replace(">", "&gt;")
-    return _SRT_KEPT.sub(lambda found: f"<{found[1].lower()}>", plain)
+    lines = _SRT_KEPT.sub(lambda found: f"<{found[1].lower()}>", plain).split("\n")
+    # A line that held only markup is empty now, and an empty line would end the cue.
+    return "\n".join(line for line in lines if line.strip())
 
 
 def trimmed(cues: Sequence[Cue], spans: Sequence[Span] | None) -> Iterator[Cue]:

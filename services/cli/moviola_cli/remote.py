@@ -1,5 +1,6 @@
 """The commands that talk to a server: `submit | list | show | watch | cancel | download`."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -156,13 +157,15 @@ def _download_package(video_id: str, directory: Path, *, force: bool, url: str) 
 
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())) and not force:
         raise BadUse(f"{directory} exists; --force replaces what is in it, -o names another.")
+    if not directory.parent.is_dir():
+        raise BadUse(f"There is no directory {directory.parent}.")
 
     async def fetch(client: "Client", display: "ProgressDisplay") -> int:
         video = await client.get(video_id)
         files = [one for one in video.files if one.name.startswith(f"{HLS}/")]
         if not files:
             raise BadUse(f"The video has no HLS package: it is {video.status}.")
-        directory.mkdir(exist_ok=True)
+        await asyncio.to_thread(directory.mkdir, exist_ok=True)
         for file in files:
             # What a server says must not lead out of the directory.
             place = directory / Path(file.name).name
