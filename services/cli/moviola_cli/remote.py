@@ -162,12 +162,12 @@ def _download_package(video_id: str, directory: Path, *, force: bool, url: str) 
 
     async def fetch(client: "Client", display: "ProgressDisplay") -> int:
         video = await client.get(video_id)
-        files = [one for one in video.files if one.name.startswith(f"{HLS}/")]
+        # What a server says must not lead out of the directory.
+        files = [one for one in video.files if one.name == f"{HLS}/{Path(one.name).name}"]
         if not files:
             raise BadUse(f"The video has no HLS package: it is {video.status}.")
         await asyncio.to_thread(directory.mkdir, exist_ok=True)
         for file in files:
-            # What a server says must not lead out of the directory.
             place = directory / Path(file.name).name
             told = _byte_count(display, f"download {file.name}", file.size)
             await client.download(video_id, file, place, progress=told)

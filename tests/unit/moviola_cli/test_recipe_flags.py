@@ -4,11 +4,13 @@ import pytest
 
 from moviola.errors import InvalidRecipe
 from moviola.marking import NO_OUTLINE
+from moviola.packaging import Captions
 from moviola.recipe import (
     SHOWCASE,
     Downmix,
     Mute,
     Normalize,
+    Package,
     Recipe,
     Resize,
     Thumbnails,
@@ -18,7 +20,7 @@ from moviola.recipe import (
     parse_recipe,
 )
 from moviola_cli.outcome import BadUse
-from moviola_cli.recipe_flags import RecipeFlags, compose_recipe, parse_time
+from moviola_cli.recipe_flags import RecipeFlags, compose_recipe, parse_heights, parse_time
 
 
 def test_no_flag_means_no_step() -> None:
@@ -166,3 +168,49 @@ def test_times_are_seconds_or_a_clock(text: str, seconds: float) -> None:
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(BadUse, match="is not a time"):
         parse_time(text)
+
+
+def test_a_package_comes_last_and_takes_heights_and_captions() -> None:
+    flags = RecipeFlags(hls=True, heights=(720, 480), captions={"en": "captions-en"}, mute=True, poster=True)
+
+    assert compose_recipe(flags).steps == (
+        Mute(),
+        Thumbnails(),
+        Package(heights=(720, 480), captions=(Captions(language="en", file="captions-en"),)),
+    )
+
+
+def test_heights_or_captions_alone_mean_a_package_too() -> None:
+    assert compose_recipe(RecipeFlags(heights=(480,))).steps == (Package(heights=(480,)),)
+    (step,) = compose_recipe(RecipeFlags(captions={"en": "captions-en"})).steps
+    assert isinstance(step, Package)
+
+
+def test_captions_take_the_place_of_a_recipes_own_in_that_language() -> None:
+    own = [{"language": "en", "label": "English", "file": "captions-a"}, {"language": "de", "file": "captions-b"}]
+    base = parse_recipe({"steps": [{"step": "package", "heights": [480], "captions": own}]})
+
+    (step,) = compose_recipe(RecipeFlags(hls=True, captions={"EN": "captions-EN", "fr": "captions-fr"}), base).steps
+
+    assert isinstance(step, Package)
+    assert step.heights == (480,)
+    assert [(one.language, one.label, one.file) for one in step.captions] == [
+        ("en", "English", "captions-EN"),
+        ("de", None, "captions-b"),
+        ("fr", None, "captions-fr"),
+    ]
+
+
+@pytest.mark.parametrize("flags", [{"hls": True}, {"poster": True}], ids=str)
+def test_where_a_video_is_expected_and_no_step_makes_one_all_of_it_is_taken(flags: dict[str, bool]) -> None:
+    steps = compose_recipe(RecipeFlags(result=True, **flags)).steps
+
+    assert steps[0] == Trim(start=0)
+    assert compose_recipe(RecipeFlags(result=True)).steps == ()
+    assert compose_recipe(RecipeFlags(result=True, mute=True, **flags)).steps[0] == Mute()
+
+
+def test_heights_come_by_comma() -> None:
+    assert parse_heights("720, 480") == (720, 480)
+    with pytest.raises(BadUse, match="720,480"):
+        parse_heights("tall")
