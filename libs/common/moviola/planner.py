@@ -14,16 +14,12 @@ packets are copied, a pass of their own makes them out of the same source, so th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import count
-from typing import Literal, assert_never
 
 from moviola.cutting import Anew, SmartCut, Standing, smart_cut
+from moviola.editing import Stand, compile_edit, fate_of_sound, generations
 from moviola.errors import FieldError, InvalidRecipe
-from moviola.geometry import even_canvas, fit
 from moviola.ladder import known_language, ladder_of, sharing
-from moviola.output import takes
-from moviola.overlays import overlay_of, trimmed_later
 from moviola.plan import (
     HLS,
     LOUDNESS,
@@ -35,30 +31,17 @@ from moviola.plan import (
     Kind,
     Ladder,
     Measure,
-    Overlay,
     Pass,
     Plan,
     Poster,
-    Scale,
     SoundWork,
     Span,
 )
 from moviola.plan import Package as PackageWork
 from moviola.probe import Probe, Warning
-from moviola.recipe import Downmix, Mute, Normalize, Package, Recipe, Resize, Thumbnails, Trim, Watermark
-from moviola.sounding import Edits, SoundStand, warnings_about, work_on
-from moviola.spans import compose, wanted_ranges
-
-
-@dataclass(frozen=True, slots=True)
-class _Stand:
-    """What the video is like at a place in the recipe."""
-
-    width: int
-    height: int
-    duration: float
-    in_form: bool  # the picture is already of the codec that the output asks for
-    sound: SoundStand | None
+from moviola.recipe import Downmix, Mute, Normalize, Package, Recipe, Thumbnails, Trim
+from moviola.sounding import Edits, warnings_about, work_on
+from moviola.spans import compose
 
 
 def compile_plan(recipe: Recipe | None, probe: Probe, *, fusion: bool = True) -> Plan:
@@ -93,15 +76,8 @@ class _Compiler:
         self._passes: list[Pass] = []
         self._warnings: list[Warning] = []
         self._source = ORIGINAL
-        self._stand = _Stand(
-            width=probe.video.display_width,
-            height=probe.video.display_height,
-            duration=probe.duration,
-            in_form=probe.video.codec == recipe.output.video_codec,
-            sound=SoundStand(codec=probe.audio[0].codec, channels=probe.audio[0].channels) if probe.audio else None,
-        )
+        self._stand = Stand.of(probe, recipe.output)
         self._probe = probe
-        self._square = probe.video.sample_aspect_ratio in ("1:1", "0:1")
         self._kept: tuple[Span, ...] | None = None
 
     def edit(
@@ -144,20 +120,13 @@ class _Compiler:
                 files=tuple(files),
                 lossy=not edit.copy_packets and seconds != 0,
                 encoded_seconds=seconds,
-                sound=_fate(edit, before),
+                sound=fate_of_sound(edit, before),
                 parameters=edit,
             )
         )
         self._passes.extend(beside)
         self._source = name
-        self._stand = _Stand(
-            width=edit.width,
-            height=edit.height,
-            duration=edit.duration,
-            in_form=True,
-            sound=_made(edit, before),
-        )
-        self._square = True
+        self._stand = Stand.after(edit, before)
 
     def package(self, package: tuple[int, Package]) -> None:
         """A pass of its own, out of what was made so far."""
@@ -175,7 +144,7 @@ class _Compiler:
             needs=needs,
             files=ladder.files,
             lossy=True,
-            sound=_fate(edit, self._stand.sound),
+            sound=fate_of_sound(edit, self._stand.sound),
             parameters=PackageWork(edit=edit, ladder=ladder),
         )
 
@@ -225,74 +194,9 @@ class _Compiler:
         return name
 
     def _compile(self, steps: Sequence[tuple[int, Edits]], sound: SoundWork | None, *, copying: bool = True) -> Edit:
-        stand, mute = self._stand, False
-        spans: tuple[Span, ...] | None = None
-        picture: list[Scale | Overlay] = []
-        copy_packets = copying and self._can_copy(steps)
-        if not copy_packets and not (stand.width % 2 == 0 and stand.height % 2 == 0 and self._square):
-            even = Scale(width=stand.width, height=stand.height, **even_canvas(stand.width, stand.height))
-            picture.append(even)
-            stand = replace(stand, width=even.canvas_width, height=even.canvas_height)
-        for index, step in steps:
-            match step:
-                case Trim():
-                    picture = [trimmed_later(one, spans) if isinstance(one, Overlay) else one for one in picture]
-                    kept = self._spans(index, step, stand.duration)
-                    spans = kept if spans is None else tuple(compose(spans, kept))
-                    stand = replace(stand, duration=sum(span.end - span.start for span in kept))
-                case Resize():
-                    scale = fit(step, stand.width, stand.height)
-                    picture.append(scale)
-                    stand = replace(stand, width=scale.canvas_width, height=scale.canvas_height)
-                case Watermark():
-                    picture.append(overlay_of(index, step, stand.duration))
-                case Mute():
-                    mute = True
-                case Downmix() | Normalize():
-                    pass  # they are in `sound` already
-                case _:
-                    assert_never(step)
-        if not copy_packets:
-            self._refuse_unfit(stand)
-        return Edit(
-            spans=spans,
-            picture=tuple(picture),
-            mute=mute,
-            sound=sound,
-            copy_packets=copy_packets,
-            output=self._output,
-            width=stand.width,
-            height=stand.height,
-            duration=stand.duration,
-        )
-
-    def _can_copy(self, steps: Sequence[tuple[int, Edits]]) -> bool:
-        sound_only = all(isinstance(step, Mute | Downmix | Normalize) for _, step in steps)
-        return bool(steps) and self._stand.in_form and sound_only
-
-    def _refuse_unfit(self, stand: _Stand) -> None:
-        codec = self._output.video_codec
-        if not takes(codec, stand.width, stand.height):
-            message = f"A picture of {stand.width}×{stand.height} pixels can't be encoded as {codec}."
-            error = FieldError(pointer="/output/video_codec", message=message, code="size_unfit")
-            raise InvalidRecipe(message, [error], code="recipe.size_unfit")
-
-    def _spans(self, index: int, step: Trim, duration: float) -> tuple[Span, ...]:
-        spans = []
-        for pointer, start, end in wanted_ranges(index, step, duration):
-            if start >= duration:
-                message = f"The trim starts at {start:g} s, but the video is only {duration:.3f} s long."
-                error = FieldError(pointer=pointer, message=message, code="start_beyond_end")
-                raise InvalidRecipe(message, [error], code="recipe.start_beyond_end")
-            if end is not None and end > duration:
-                self._warnings.append(
-                    Warning(
-                        code="recipe.end_clamped",
-                        message=f"The trim's end at {end:g} s lies beyond the video's; {duration:.3f} s is taken.",
-                    )
-                )
-            spans.append(Span(start=start, end=duration if end is None else min(end, duration)))
-        return tuple(spans)
+        edit, warnings = compile_edit(steps, self._stand, self._output, sound, copying=copying)
+        self._warnings.extend(warnings)
+        return edit
 
     def poster(self, index: int, step: Thumbnails) -> None:
         at = step.at
@@ -318,7 +222,7 @@ class _Compiler:
     def plan(self) -> Plan:
         edits = [one.name for one in self._passes if isinstance(one.parameters, Edit)]
         measures = [one.name for one in self._passes if isinstance(one.parameters, Measure)]
-        costs = _generations(self._passes)
+        costs = generations(self._passes)
         passes = [
             # Only the last of a chain makes a file that the client sees.
             one.model_copy(update={"files": ()}) if one.name in (*edits[:-1], *measures[:-1]) else one
@@ -334,33 +238,3 @@ class _Compiler:
             sound_generations=sum(one.sound == "encoded" for one in chain),
             warnings=tuple(self._warnings),
         )
-
-
-def _generations(passes: Sequence[Pass]) -> dict[str, int]:
-    """How often the picture is encoded anew on its way to the last result, and to the HLS package."""
-    made: dict[str, int] = {ORIGINAL: 0}
-    costs: dict[str, int] = {}
-    for one in passes:
-        cost = made[one.name] = made[one.source] + one.lossy
-        if isinstance(one.parameters, Edit):
-            costs[RESULTS[one.parameters.output.container]] = cost
-        if isinstance(one.parameters, PackageWork) or (isinstance(one.parameters, Edit) and one.parameters.ladder):
-            costs[HLS] = cost
-    return costs
-
-
-def _fate(edit: Edit, sound: SoundStand | None) -> Literal["copied", "encoded", "dropped"] | None:
-    if sound is None:
-        return None
-    if edit.mute:
-        return "dropped"
-    same = edit.spans is None and edit.sound is None and sound.codec == edit.output.audio_codec
-    return "copied" if same else "encoded"
-
-
-def _made(edit: Edit, sound: SoundStand | None) -> SoundStand | None:
-    """The sound that the edit leaves; the engine keeps mono and 5.1 and makes all else stereo."""
-    if sound is None or edit.mute:
-        return None
-    channels = (edit.sound.channels if edit.sound else None) or sound.channels
-    return SoundStand(codec=edit.output.audio_codec, channels=channels if channels in (1, 6) else 2)
