@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 
 from moviola.captions import MAX_BYTES, as_vtt, read_captions
 from moviola.errors import FieldError, InvalidInput, InvalidRecipe, TooLarge
@@ -29,13 +29,13 @@ async def captions_only(part: FormPart) -> AsyncIterator[bytes]:
     yield as_vtt(cues).encode()
 
 
-def check_captions(recipe: Recipe | None, sent: Mapping[str, object]) -> None:
+def check_captions(recipe: Recipe | None, sent: Mapping[str, object], *, kept: Collection[str] = ()) -> None:
     """``InvalidRecipe`` unless all captions that *recipe* names are *sent*; ``InvalidInput`` for one that is not used.
 
-    *sent* are those of the same request, and of the same video, by the name that a recipe has for them.
+    *sent* are the parts of the same request, by their names; *kept* are ids of captions that the video has already.
     """
     named = dict(_named(recipe))
-    missing = [pointer for pointer, one in named.items() if one.file not in sent]
+    missing = [pointer for pointer, one in named.items() if one.file not in sent and one.file not in kept]
     if missing:
         message = f'The recipe wants the part "{named[missing[0]].file}", which was not sent.'
         raise InvalidRecipe(message, [FieldError(pointer, message, "missing") for pointer in missing])
@@ -57,6 +57,11 @@ def _stored(step: object, ids: Mapping[str, str]) -> object:
         return step
     captions = (one.model_copy(update={"file": ids.get(one.file, one.file)}) for one in step.captions)
     return step.model_copy(update={"captions": tuple(captions)})
+
+
+def captions_in(recipe: Recipe | None) -> frozenset[str]:
+    """What a recipe calls its captions: of a video's own recipe, the ids under which they are stored."""
+    return frozenset(one.file for _, one in _named(recipe))
 
 
 def _named(recipe: Recipe | None) -> Iterator[tuple[str, Captions]]:

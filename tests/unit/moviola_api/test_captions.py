@@ -7,8 +7,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from moviola.recipe import Package
+from moviola.errors import InvalidRecipe
+from moviola.recipe import Package, parse_recipe
 from moviola.video import new_id
+from moviola_api.caption_parts import captions_in, check_captions
 from tests.unit.moviola_api.conftest import CLIP, Api
 
 SRT = "1\n00:00:01,000 --> 00:00:02,000\nHola <i>año</i>\n"
@@ -79,3 +81,12 @@ async def test_the_same_request_again_is_the_same_video_and_other_captions_are_a
 
     assert (first[0], again[0], again[1]["id"]) == (202, 202, first[1]["id"])
     assert (other[0], other[1]["code"]) == (422, "idempotency.mismatch")
+
+
+def test_captions_that_a_video_has_already_need_not_be_sent_again() -> None:
+    stored = new_id()
+    recipe = parse_recipe({"steps": [{"step": "package", "captions": [{"language": "en", "file": stored}]}]})
+
+    check_captions(recipe, {}, kept=captions_in(recipe))
+    with pytest.raises(InvalidRecipe):
+        check_captions(recipe, {}, kept=[new_id()])
