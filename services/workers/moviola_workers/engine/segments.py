@@ -59,8 +59,8 @@ class Rendition:
         rates = [self.average(sizes)]
         for first in range(len(sizes)):
             length, loaded = Fraction(0), 0
-            for one, size in zip(self.segments[first:], sizes[first:], strict=True):
-                length, loaded = length + one.duration, loaded + size
+            for number in range(first, len(sizes)):
+                length, loaded = length + self.segments[number].duration, loaded + sizes[number]
                 if length > MOST * target:
                     break
                 if length >= LEAST * target:
