@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -162,6 +163,39 @@ class PictureReader(_Reader[VideoStream, VideoFrame]):
                 yield frame
                 break
         yield from frames
+
+    def key_frame(self, tick: int) -> VideoFrame | None:
+        """The key frame shown at ``tick`` or last before it, and no other frame is decoded; where there is none, the
+        first. None where a seek leads to none at all.
+        """
+        frame = None
+        for back in BACK:
+            frame = self._key_from(tick - int(back / self.time_base))
+            if frame is None or (frame.pts or 0) <= tick:
+                break
+        return frame
+
+    def _key_from(self, tick: int) -> VideoFrame | None:
+        self._fresh = False
+        try:
+            self.container.seek(tick, stream=self.stream)
+        except FFmpegError:
+            return None
+        for packet in islice(self._demuxed(), MOST_ORPHANS):
+            if packet.size and packet.is_keyframe:
+                return self._alone(packet)
+        return None
+
+    def _alone(self, packet: "Packet[VideoStream]") -> VideoFrame | None:
+        """Flushed at once, since a decoder keeps a frame until it has seen more; the next seek makes up for that."""
+        try:
+            frames = [*packet.decode(), *self.stream.codec_context.decode(None)]
+        except (av.error.InvalidDataError, av.error.EOFError):
+            return None
+        frame = next((one for one in frames if one.key_frame), None)
+        if frame is not None and frame.pts is None:
+            frame.pts = frame.dts
+        return frame
 
     def frames(self, tick: int | None = None) -> Iterator[VideoFrame]:
         last: int | None = None
