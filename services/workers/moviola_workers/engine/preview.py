@@ -55,7 +55,7 @@ def _frames(scenes: list[list[int]], reader: PictureReader, pulse: Pulse) -> Ite
         yield from display.exact()
         return
     for scene in scenes:
-        frames = reader.frames(scene[0])
+        frames = display.following(scene[0])
         first = next(frames, None)
         if first is not None:
             late = scene[0] - (first.pts or 0)

@@ -45,7 +45,7 @@ def _images(job: Job, board: Storyboard, reader: PictureReader, pulse: Pulse) ->
     origin = opening.origin_of(job.source, job.limits)
     display = Display(reader, [tick_of(reader, origin + cell.second) for cell in cells_of(board)], pulse)
     last: tuple[VideoFrame, Image.Image] | None = None
-    for number, frame in enumerate(display.exact() if display.affordable() else display.near(), start=1):
+    for number, frame in enumerate(display.frames(), start=1):
         if last is None or last[0] is not frame:
             last = frame, still.on_canvas(frame, reader, board.width, board.height)
         pulse(number / board.cells)
