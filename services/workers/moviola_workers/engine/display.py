@@ -17,7 +17,7 @@ EXACT_PIXELS = 10_000 * 1280 * 720
 DENSE_PIXELS = 4_000 * 1280 * 720
 DENSE_SHARE = 0.9
 # A small picture has its price too.
-LEAST_PIXELS = 640 * 360
+LEAST_PIXELS = 640 * 720
 UNSAID_RATE = Fraction(25)
 # What these keep as an index are places in the file, not key frames.
 WITHOUT_INDEX = ("mpegts", "mpeg")

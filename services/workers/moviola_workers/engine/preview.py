@@ -33,9 +33,10 @@ def make_preview(job: Job, preview: Preview, target: Path, report: Report) -> No
         origin = opening.origin_of(job.source, job.limits)
         times = [_times(scene, preview.frames_per_second) for scene in preview.scenes]
         ticks = [[tick_of(reader, origin + time) for time in scene] for scene in times]
+        easel = still.Easel(reader, preview.width, preview.height)
         images: list[Image.Image] = []
         for frame in _frames(ticks, reader, pulse):
-            images.append(still.on_canvas(frame, reader, preview.width, preview.height))
+            images.append(easel.draw(frame))
             pulse(DECODING * len(images) / sum(map(len, ticks)))
         if not images:
             raise refused("media.corrupt", "Not a single frame could be decoded.")

@@ -44,10 +44,11 @@ def _images(job: Job, board: Storyboard, reader: PictureReader, pulse: Pulse) ->
     """One for each cell."""
     origin = opening.origin_of(job.source, job.limits)
     display = Display(reader, [tick_of(reader, origin + cell.second) for cell in cells_of(board)], pulse)
+    easel = still.Easel(reader, board.width, board.height)
     last: tuple[VideoFrame, Image.Image] | None = None
     for number, frame in enumerate(display.frames(), start=1):
         if last is None or last[0] is not frame:
-            last = frame, still.on_canvas(frame, reader, board.width, board.height)
+            last = frame, easel.draw(frame)
         pulse(number / board.cells)
         yield last[1]
 
