@@ -12,7 +12,7 @@ from moviola.plan import Storyboard
 from moviola.probe import Warning
 from moviola.recipe import StoryboardWish
 from moviola.stills import Seen, lay_out
-from moviola_workers.engine.display import Display
+from moviola_workers.engine.display import LEAST_PIXELS, Display
 from moviola_workers.engine.pulse import Pulse
 from moviola_workers.engine.reading import PictureReader
 from moviola_workers.job import Job
@@ -94,6 +94,7 @@ def test_a_picture_of_one_pixel_has_cells_of_one_pixel(bench: Bench, tmp_path: P
     assert {cue.place[2:] for cue in drawn(bench, source, interval=0.1)} == {(1, 1)}
 
 
+@pytest.mark.slow  # the conversion alone takes seconds to set up
 def test_hdr_is_tone_mapped(bench: Bench, tmp_path: Path) -> None:
     """A quarter of PQ's scale (5 cd/m²) is darker in standard range than a quarter of that one's."""
     colours = Colours(matrix=9, primaries=9, transfer=16, depth=10, pixels="yuv420p10le", codec="ffv1")
@@ -162,8 +163,8 @@ def test_key_frames_do_where_they_are_dense_and_exact_ones_cost_too_much(tmp_pat
 
         assert display.dense()
         # One second is a multiple of neither: 25, 50 and 75 lie 5, 0 and 5 frames behind a key frame.
-        assert display.affordable(pixels=640 * 360 * 20)
-        assert not display.affordable(pixels=640 * 360 * 5)
+        assert display.affordable(pixels=LEAST_PIXELS * 20)
+        assert not display.affordable(pixels=LEAST_PIXELS * 5)
         near = [int(((frame.pts or 0) - start) * base * 25) for frame in display.near()]
         exact = [int(((frame.pts or 0) - start) * base * 25) for frame in display.exact()]
     assert near == [0, 20, 50, 70]
