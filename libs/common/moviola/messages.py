@@ -14,12 +14,12 @@ goes to the dead letters. Times on the wire are RFC 3339 in UTC.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from moviola.errors import MalformedMessage
-from moviola.plan import Edit, Kind, Measure, Parameters, Poster, ReadFacts
+from moviola.plan import Edit, Kind, Measure, Parameters, Poster, Preview, ReadFacts, Storyboard
 from moviola.probe import Loudness, Probe
 from moviola.video import Failure, OutputFile, RunId, RunState, Status, TaskId, Tenant, VideoId
 
@@ -227,7 +227,7 @@ class RenderVideo(TaskCommand):
 class CutThumbnails(TaskCommand):
     type: ClassVar[str] = "task.thumbnails"
     kind: ClassVar[Kind] = "thumbnails"
-    parameters: Poster
+    parameters: Annotated[Poster | Storyboard | Preview, Field(discriminator="task")]
 
 
 COMMANDS: Mapping[Kind, type[TaskCommand]] = {

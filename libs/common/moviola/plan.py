@@ -23,6 +23,8 @@ ORIGINAL = "original"
 RESULT = "result.mp4"
 RESULTS: Mapping[Container, str] = {"mp4": RESULT, "webm": "result.webm"}
 POSTER = "poster.jpg"
+STORYBOARD = "storyboard.vtt"
+PREVIEW = "preview.webp"
 LOUDNESS = "loudness.json"
 
 
@@ -154,10 +156,41 @@ class Measure(Planned):
 
 
 class Poster(Planned):
-    """Cut ``poster.jpg`` at the second ``at`` of the source; None: the best of a few candidates."""
+    """Cut ``poster.jpg`` at the second ``at`` of the source; None: the best of a few candidates.
+
+    It is at most ``width`` × ``height``, and never larger than the picture on the screen.
+    """
 
     task: Literal["poster"] = "poster"
     at: float | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+class Storyboard(Planned):
+    """Stills at every ``interval`` seconds of the source, ``cells`` of them, and the WebVTT that says which is when.
+
+    Each is ``width`` × ``height``; ``columns`` × ``rows`` of them fill a sprite. ``duration`` is the source's.
+    """
+
+    task: Literal["storyboard"] = "storyboard"
+    interval: float
+    cells: int
+    columns: int
+    rows: int
+    width: int
+    height: int
+    duration: float
+
+
+class Preview(Planned):
+    """An animation of ``scenes``, one after the other and for ever, ``width`` × ``height`` at most."""
+
+    task: Literal["preview"] = "preview"
+    scenes: tuple[Span, ...]
+    frames_per_second: float
+    width: int
+    height: int
 
 
 class ReadFacts(Planned):
@@ -166,7 +199,7 @@ class ReadFacts(Planned):
     task: Literal["probe"] = "probe"
 
 
-Parameters = Annotated[Edit | Measure | Poster | ReadFacts, Field(discriminator="task")]
+Parameters = Annotated[Edit | Measure | Poster | Storyboard | Preview | ReadFacts, Field(discriminator="task")]
 
 
 class Pass(Planned):

@@ -23,7 +23,6 @@ from moviola.overlays import overlay_of, trimmed_later
 from moviola.plan import (
     LOUDNESS,
     ORIGINAL,
-    POSTER,
     RESULTS,
     Edit,
     EditKind,
@@ -32,7 +31,6 @@ from moviola.plan import (
     Overlay,
     Pass,
     Plan,
-    Poster,
     Scale,
     SoundWork,
     Span,
@@ -41,6 +39,7 @@ from moviola.probe import Probe, Warning
 from moviola.recipe import Downmix, Mute, Normalize, Recipe, Resize, Thumbnails, Trim, Watermark
 from moviola.sounding import Edits, SoundStand, warnings_about, work_on
 from moviola.spans import compose, wanted_ranges
+from moviola.stills import Seen, stills_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def compile_plan(recipe: Recipe | None, probe: Probe, *, fusion: bool = True) ->
             compiler.edit(edit.step, [(index, edit)])
     for index, thumbnails in enumerate(recipe.steps):
         if isinstance(thumbnails, Thumbnails):
-            compiler.poster(index, thumbnails)
+            compiler.stills(index, thumbnails)
     return compiler.plan()
 
 
@@ -233,22 +232,19 @@ class _Compiler:
             spans.append(Span(start=start, end=duration if end is None else min(end, duration)))
         return tuple(spans)
 
-    def poster(self, index: int, step: Thumbnails) -> None:
-        at = step.at
-        if at is not None and at >= self._stand.duration:
-            message = f"The poster's time {at:g} s lies beyond the result's end at {self._stand.duration:.3f} s."
-            error = FieldError(pointer=f"/steps/{index}/at", message=message, code="start_beyond_end")
-            raise InvalidRecipe(message, [error], code="recipe.start_beyond_end")
-        self._passes.append(
-            Pass(
-                name=self._name("thumbnails"),
+    def stills(self, index: int, step: Thumbnails) -> None:
+        """Each product by a pass of its own: they run side by side, and one that fails is retried alone."""
+        seen = Seen(width=self._stand.width, height=self._stand.height, duration=self._stand.duration)
+        for still in stills_of(index, step, seen, self._warnings):
+            one = Pass(
+                name=still.name,
                 kind="thumbnails",
                 covers=(index,),
                 source=self._source,
-                files=(POSTER,),
-                parameters=Poster(at=at),
+                files=still.files,
+                parameters=still.parameters,
             )
-        )
+            self._passes.append(one)
 
     def _name(self, kind: Kind) -> str:
         taken = {one.name for one in self._passes}

@@ -56,12 +56,15 @@ class Result:
 
     def sentence(self) -> str:
         """What was made, for a person, and what the plan warned of."""
-        made = next(file for file in self.run.files if is_result(file.name))
+        made = next((file for file in self.run.files if is_result(file.name)), None)
         plan = self.run.plan or Plan(passes=(), generations=0)
         edits = [one.parameters for one in plan.passes if isinstance(one.parameters, Edit)]
         what = f"{edits[-1].width}×{edits[-1].height}, {edits[-1].duration:.2f} s, " if edits else ""
         warnings = "".join(f"\nwarning: {one.message}" for one in plan.warnings)
-        return f"{self.order.output}: {what}{made.size / 1e6:.1f} MB in {self.seconds:.1f} s{warnings}"
+        size = f"{made.size / 1e6:.1f} MB" if made is not None else "not made, since nothing is edited,"
+        stills = [place for one in self.run.files if one != made and (place := self.order.place_of(one.name))]
+        beside = "".join(f"\n{place}" for place in stills)
+        return f"{self.order.output}: {what}{size} in {self.seconds:.1f} s{beside}{warnings}"
 
     def as_json(self) -> str:
         """One JSON document: the files with their paths, the facts of the input, the plan, and the time it took."""

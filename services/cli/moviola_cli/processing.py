@@ -1,5 +1,6 @@
 """`moviola process`: the real pipeline on one file, and nothing left behind; `moviola sample`: a clip to try it on."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -46,6 +47,15 @@ def process(
         VideoCodec | None, typer.Option(help="How the picture is encoded. [default: h264]", rich_help_panel=RESULT)
     ] = None,
     poster: Annotated[Path | None, typer.Option(help="Also cut a JPEG poster.", rich_help_panel=RESULT)] = None,
+    storyboard: Annotated[
+        bool,
+        typer.Option(
+            "--storyboard", help="Also storyboard.vtt and its sprites, beside OUTPUT.", rich_help_panel=RESULT
+        ),
+    ] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Also an animated preview.webp, beside OUTPUT.", rich_help_panel=RESULT)
+    ] = False,
     recipe: Annotated[
         str | None, typer.Option(metavar="FILE", help="A recipe's JSON file or name; the flags override its steps.")
     ] = None,
@@ -81,11 +91,15 @@ def process(
         video_codec=video_codec,
         webm=output.suffix.lower() == ".webm",
         poster=poster is not None,
+        storyboard=storyboard,
+        preview=preview,
     )
     wanted = compose_recipe(flags, read_recipe(recipe) if recipe is not None else None)
     _refuse_other_suffix(output, wanted.output.container)
     watermarks = {flags.image: watermark_image} if flags.image and watermark_image else {}
-    _carry_out(Order(source=source, output=output, poster=poster, recipe=wanted, watermarks=watermarks), as_json)
+    order = Order(source=source, output=output, poster=poster, recipe=wanted, watermarks=watermarks)
+    _refuse_taken(source, order.places(), force=force)
+    _carry_out(order, as_json)
 
 
 def _carry_out(order: "Order", as_json: bool) -> None:
@@ -107,6 +121,11 @@ def _refuse_unfit(source: Path, watermark: Path | None, output: Path, poster: Pa
     for path in filter(None, (output, poster)):
         if not path.parent.is_dir():
             raise BadUse(f"There is no directory {path.parent} for {path.name}.")
+    _refuse_taken(source, filter(None, (output, poster)), force=force)
+
+
+def _refuse_taken(source: Path, places: Iterable[Path], *, force: bool) -> None:
+    for path in places:
         if path.exists() and path.samefile(source):
             raise BadUse(f"{path} is the input itself; give the result another name.")
         if path.is_dir():

@@ -37,7 +37,7 @@ def names_in(folder: Path) -> list[str]:
 def test_all_steps_in_one_command(clip: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = [
         *("--start", "0.5", "--end", "1.5", "--width", "320", "--height", "180", "--watermark-text", "ANB"),
-        *("--mute", "--poster", "p.jpg", "--json"),
+        *("--mute", "--poster", "p.jpg", "--storyboard", "--preview", "--json"),
     ]
 
     assert main(["process", str(clip), "-o", "out.mp4", *flags]) == 0
@@ -45,10 +45,11 @@ def test_all_steps_in_one_command(clip: Path, here: Path, capsys: pytest.Capture
     told = capsys.readouterr()
     document = json.loads(told.out)
     assert document["status"] == "ready"
-    assert [one["path"] for one in document["files"]] == ["out.mp4", "p.jpg"]
+    made = ["out.mp4", "p.jpg", "storyboard.vtt", "storyboard.jpg", "preview.webp"]
+    assert [one["path"] for one in document["files"]] == made
     assert document["plan"]["generations"] == 1
     assert "render (trim, resize, watermark, mute) 100%" in told.err.splitlines()
-    assert names_in(here) == ["out.mp4", "p.jpg"]
+    assert names_in(here) == sorted(made)
     with av.open(here / "out.mp4") as made:
         assert (made.streams.video[0].width, made.streams.video[0].height) == (320, 180)
         assert not made.streams.audio
@@ -83,6 +84,22 @@ def test_a_recipe_file_with_a_flag_over_it(clip: Path, here: Path) -> None:
 
     with av.open(here / "out.mp4") as made:
         assert made.streams.video[0].height == 120
+
+
+def test_stills_alone_are_of_the_input_and_replace_nothing_unasked(
+    clip: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "recipe.json").write_text('{"steps": [{"step": "thumbnails", "preview": true}]}')
+    command = ["process", str(clip), "-o", "out.mp4", "--recipe", "recipe.json"]
+
+    assert main(command) == 0
+
+    assert names_in(here) == ["poster.jpg", "preview.webp", "recipe.json"]
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("out.mp4: not made, since nothing is edited,")
+    assert told[1:] == ["poster.jpg", "preview.webp"]
+    assert main(command) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "moviola: poster.jpg exists; --force replaces it."
 
 
 @pytest.mark.parametrize(

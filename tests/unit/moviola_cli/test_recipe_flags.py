@@ -9,8 +9,10 @@ from moviola.recipe import (
     Downmix,
     Mute,
     Normalize,
+    PreviewWish,
     Recipe,
     Resize,
+    StoryboardWish,
     Thumbnails,
     TimeRange,
     Trim,
@@ -123,6 +125,23 @@ def test_a_new_step_goes_before_the_later_ones_and_none_comes_twice() -> None:
 
     assert recipe.steps == (Resize(width=640), Mute(), Thumbnails(at=1))
     assert recipe.output.quality == 30
+
+
+def test_stills_by_flag_are_just_those() -> None:
+    flags = RecipeFlags(storyboard=True, preview=True)
+
+    (one,) = compose_recipe(flags).steps
+
+    assert one == Thumbnails(poster=False, storyboard=StoryboardWish(), preview=PreviewWish())
+
+
+def test_a_flag_leaves_what_the_recipe_says_of_its_still() -> None:
+    board = StoryboardWish(count=5)
+    base = Recipe(steps=(Thumbnails(at=1, storyboard=board),))
+
+    (one,) = compose_recipe(RecipeFlags(storyboard=True, preview=True, poster=True), base).steps
+
+    assert one == Thumbnails(at=1, storyboard=board, preview=PreviewWish())
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from moviola.messages import (
     VideoStateChanged,
 )
 from moviola.probe import AudioStream, Loudness
-from moviola.recipe import Recipe, Thumbnails, Trim, parse_recipe
+from moviola.recipe import PreviewWish, Recipe, StoryboardWish, Thumbnails, Trim, parse_recipe
 from moviola.video import RunState, Status, TaskState
 from moviola_orchestrator.decision import Policy, Snapshot
 from moviola_orchestrator.happenings import (
@@ -117,12 +117,12 @@ def test_a_pass_waits_for_its_source() -> None:
 
 
 def test_passes_that_do_not_need_each_other_run_side_by_side() -> None:
-    one = Scene(uploaded_video(Recipe(steps=(Thumbnails(), Thumbnails(at=3)))))
+    one = Scene(uploaded_video(Recipe(steps=(Thumbnails(storyboard=StoryboardWish()),))))
     one.does("probe")
-    one.starts("thumbnails-2", worker="w2", nonce="n2")
+    one.starts("thumbnails-storyboard", worker="w2", nonce="n2")
     one.starts("thumbnails")
-    assert one.task_states() == {"probe": T.SUCCEEDED, "thumbnails": T.RUNNING, "thumbnails-2": T.RUNNING}
-    one.happens(one.result("thumbnails-2", worker="w2", nonce="n2"))
+    assert one.task_states() == {"probe": T.SUCCEEDED, "thumbnails": T.RUNNING, "thumbnails-storyboard": T.RUNNING}
+    one.happens(one.result("thumbnails-storyboard", worker="w2", nonce="n2"))
     assert one.state is R.THUMBNAILING
     one.happens(one.result("thumbnails"))
     assert one.state is R.READY
@@ -264,19 +264,19 @@ def test_a_permanent_failure_fails_the_run_at_once() -> None:
 
 
 def test_a_failing_run_calls_its_other_tasks_off() -> None:
-    one = Scene(uploaded_video(Recipe(steps=(Thumbnails(), Thumbnails(at=3), Thumbnails(at=4)))))
+    one = Scene(uploaded_video(Recipe(steps=(Thumbnails(storyboard=StoryboardWish(), preview=PreviewWish()),))))
     one.does("probe")
-    one.starts("thumbnails-2", nonce="n2")
-    lease = one.task("thumbnails-2").lease_until
+    one.starts("thumbnails-storyboard", nonce="n2")
+    lease = one.task("thumbnails-storyboard").lease_until
     decision = one.fails("thumbnails", "media.corrupt", permanent=True)
     assert one.task_states() == {
         "probe": T.SUCCEEDED,
         "thumbnails": T.FAILED,
-        "thumbnails-2": T.CANCELED,
-        "thumbnails-3": T.CANCELED,
+        "thumbnails-storyboard": T.CANCELED,
+        "thumbnails-preview": T.CANCELED,
     }
-    assert CancelTasks(task_ids=(one.task("thumbnails-2").id,)) in decision.messages
-    assert one.task("thumbnails-2").lease_until == lease  # the worker may write until then
+    assert CancelTasks(task_ids=(one.task("thumbnails-storyboard").id,)) in decision.messages
+    assert one.task("thumbnails-storyboard").lease_until == lease  # the worker may write until then
 
 
 def test_a_transient_failure_backs_off_with_full_jitter() -> None:
@@ -528,12 +528,12 @@ def test_whatever_ends_the_attempt_ends_the_cancel(end: str) -> None:
 
 
 def test_a_task_is_not_dispatched_while_its_run_is_canceling() -> None:
-    one = Scene(uploaded_video(Recipe(steps=(Thumbnails(), Thumbnails(at=3)))))
+    one = Scene(uploaded_video(Recipe(steps=(Thumbnails(storyboard=StoryboardWish()),))))
     one.does("probe")
     one.starts("thumbnails")
     one.happens(CancelRequested())
-    assert one.task("thumbnails-2").state is T.CANCELED
-    assert not one.dispatches("thumbnails-2").changed
+    assert one.task("thumbnails-storyboard").state is T.CANCELED
+    assert not one.dispatches("thumbnails-storyboard").changed
 
 
 @pytest.mark.parametrize("request_", [CancelRequested(), DeleteRequested()])
