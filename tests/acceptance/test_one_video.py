@@ -62,7 +62,7 @@ async def test_the_steps_do_what_they_say(client: Client, tmp_path: Path) -> Non
 
 async def see_the_stills(client: Client, video: Document, folder: Path) -> None:
     """Each product came of a pass of its own, is served as what it is, and is what another program reads in it."""
-    passes = [(one["name"], one["files"]) for one in video["plan"]["passes"][1:]]
+    passes = [(one["name"], one["files"]) for one in video["plan"]["passes"][1:-1]]
     assert passes == [
         ("thumbnails", ["poster.jpg"]),
         ("thumbnails-storyboard", ["storyboard.vtt", "storyboard.jpg"]),
@@ -110,9 +110,11 @@ async def test_muting_alone_copies_the_picture(client: Client, tmp_path: Path) -
 async def test_a_trim_alone_encodes_only_its_borders(client: Client, tmp_path: Path) -> None:
     source = make(tmp_path / "clip.mp4", Clip(frames=150, gop=25, tone=Tone()))
     video = await client.ready((await client.upload(source, recipe={"steps": [{"step": "trim", "start": 0.9}]}))["id"])
-    (one,) = video["plan"]["passes"]
+    one, verify = video["plan"]["passes"]
     assert (video["plan"]["generations"], video["plan"]["partial"]) == (1, True)
     assert one["encoded_seconds"] == pytest.approx(0.1)
+    assert verify["kind"] == "verify"
+    assert [check for check in video["quality"]["checks"] if check["level"] == "error" and not check["ok"]] == []
     path = await client.file(video, "result.mp4", tmp_path)
     assert numbers(path) == list(range(23, 150))
     assert [data for _, _, data in packets(path, "video")][-125:] == [data for _, _, data in packets(source, "video")][

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from moviola.errors import MalformedMessage
 from moviola.plan import Edit, Kind, Measure, Parameters, Poster, Preview, ReadFacts, Storyboard
 from moviola.probe import Loudness, Probe
+from moviola.quality import Quality, Verify
 from moviola.video import Failure, OutputFile, RunId, RunState, Status, TaskId, Tenant, VideoId
 
 
@@ -230,6 +231,12 @@ class CutThumbnails(TaskCommand):
     parameters: Annotated[Poster | Storyboard | Preview, Field(discriminator="task")]
 
 
+class VerifyResult(TaskCommand):
+    type: ClassVar[str] = "task.verify"
+    kind: ClassVar[Kind] = "verify"
+    parameters: Verify
+
+
 COMMANDS: Mapping[Kind, type[TaskCommand]] = {
     command.kind: command
     for command in (
@@ -243,6 +250,7 @@ COMMANDS: Mapping[Kind, type[TaskCommand]] = {
         MeasureSound,
         RenderVideo,
         CutThumbnails,
+        VerifyResult,
     )
 }
 
@@ -291,12 +299,16 @@ class TaskProgress(TaskEvent):
 
 
 class TaskSucceeded(TaskEvent):
-    """``outputs`` are the objects written; ``probe`` the facts, from a probe task, ``loudness`` what was measured."""
+    """``outputs`` are the objects written; ``probe`` the facts, from a probe task, ``loudness`` what was measured.
+
+    ``quality`` is what a verify task found, good or bad.
+    """
 
     type: ClassVar[str] = "task.succeeded"
     outputs: tuple[OutputFile, ...] = ()
     probe: Probe | None = None
     loudness: Loudness | None = None
+    quality: Quality | None = None
     source_sha256: str | None = None
 
 

@@ -10,14 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from moviola.marking import Color, Font, Outline, Position
 from moviola.output import Container
 from moviola.probe import Warning
+from moviola.quality import Verify
 from moviola.recipe import Output
 
 EditKind = Literal["trim", "resize", "watermark", "mute", "downmix", "normalize", "render"]
 Kind = Literal[
-    "probe", "trim", "resize", "watermark", "mute", "downmix", "normalize", "measure", "render", "thumbnails"
-]
+    "probe", "trim", "resize", "watermark", "mute", "downmix", "normalize", "measure", "render", "thumbnails",
+    "verify",
+]  # fmt: skip
 KINDS: tuple[Kind, ...] = (
     "probe", "trim", "resize", "watermark", "mute", "downmix", "normalize", "measure", "render", "thumbnails",
+    "verify",
 )  # fmt: skip
 ORIGINAL = "original"
 RESULT = "result.mp4"
@@ -26,6 +29,8 @@ POSTER = "poster.jpg"
 STORYBOARD = "storyboard.vtt"
 PREVIEW = "preview.webp"
 LOUDNESS = "loudness.json"
+# Their answer is what they found: they make no file.
+FINDINGS_ONLY: frozenset[Kind] = frozenset({"probe", "verify"})
 
 
 def is_result(name: str) -> bool:
@@ -199,7 +204,7 @@ class ReadFacts(Planned):
     task: Literal["probe"] = "probe"
 
 
-Parameters = Annotated[Edit | Measure | Poster | Storyboard | Preview | ReadFacts, Field(discriminator="task")]
+Parameters = Annotated[Edit | Measure | Poster | Storyboard | Preview | ReadFacts | Verify, Field(discriminator="task")]
 
 
 class Pass(Planned):

@@ -7,7 +7,8 @@ Consecutive editing steps (trim, resize, watermark, mute, downmix, normalize) sh
 is a pass of its own, each reading what the one before it wrote. Steps that only touch the sound copy the picture's
 packets where the file is already in the output's form; one that normalizes has the sound measured first, by a pass of
 its own. Trims, alone or with such steps, copy what lies between their borders where the file lets them. Thumbnails
-look at the result, wherever they stand in the recipe.
+look at the result, wherever they stand in the recipe. Where a
+video is made, the last pass verifies it.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from typing import Literal, assert_never
 
 from moviola.cutting import Anew, SmartCut, Standing, smart_cut
 from moviola.errors import FieldError, InvalidRecipe
+from moviola.expecting import verification_of
 from moviola.geometry import even_canvas, fit
 from moviola.output import takes
 from moviola.overlays import overlay_of, trimmed_later
@@ -72,6 +74,7 @@ def compile_plan(recipe: Recipe | None, probe: Probe, *, fusion: bool = True) ->
     for index, thumbnails in enumerate(recipe.steps):
         if isinstance(thumbnails, Thumbnails):
             compiler.stills(index, thumbnails)
+    compiler.verify()
     return compiler.plan()
 
 
@@ -249,6 +252,15 @@ class _Compiler:
     def _name(self, kind: Kind) -> str:
         taken = {one.name for one in self._passes}
         return next(name for n in count(1) if (name := kind if n == 1 else f"{kind}-{n}") not in taken)
+
+    def verify(self) -> None:
+        """Behind all the others: what they made is looked at before anybody is told that it is ready."""
+        verify = verification_of(self._passes, self._probe)
+        if verify is not None:
+            needs = tuple(image.resource for image in verify.images)
+            self._passes.append(
+                Pass(name=self._name("verify"), kind="verify", source=self._source, needs=needs, parameters=verify)
+            )
 
     def plan(self) -> Plan:
         edits = [one.name for one in self._passes if isinstance(one.parameters, Edit)]

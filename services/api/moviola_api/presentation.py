@@ -53,6 +53,7 @@ def video_document(sight: Sight, live: Mapping[str, Glimpse]) -> VideoDocument:
             filename=video.filename, size=video.size, sha256=video.sha256, probe=facts, url=f"{folder}/original"
         ),
         files=tuple(FileDocument.of(file, folder) for file in serving.files) if serving is not None else (),
+        quality=next((run.quality for run in (serving, latest) if run is not None), None),
         failure=latest.failure if latest is not None and status is not Status.READY else None,
         last_run=_run(latest) if latest is not None else None,
         cancel_requested_at=video.cancel_requested_at,
@@ -86,6 +87,7 @@ def _run(run: Run) -> RunDocument:
         number=run.number,
         state=run.state,
         failure=run.failure,
+        quality=run.quality,
         created_at=run.created_at,
         finished_at=run.finished_at,
     )

@@ -60,7 +60,9 @@ class Result:
         plan = self.run.plan or Plan(passes=(), generations=0)
         edits = [one.parameters for one in plan.passes if isinstance(one.parameters, Edit)]
         what = f"{edits[-1].width}×{edits[-1].height}, {edits[-1].duration:.2f} s, " if edits else ""
-        warnings = "".join(f"\nwarning: {one.message}" for one in plan.warnings)
+        unsure = self.run.quality.warnings if self.run.quality else ()
+        told = [*(one.message for one in plan.warnings), *(f"{one.sentence()}." for one in unsure)]
+        warnings = "".join(f"\nwarning: {one}" for one in told)
         size = f"{made.size / 1e6:.1f} MB" if made is not None else "not made, since nothing is edited,"
         stills = [place for one in self.run.files if one != made and (place := self.order.place_of(one.name))]
         beside = "".join(f"\n{place}" for place in stills)
@@ -80,6 +82,7 @@ class Result:
             "recipe": self.order.recipe.model_dump(mode="json", exclude_none=True),
             "plan": self.run.plan.model_dump(mode="json") if self.run.plan else None,
             "probe": self.run.probe.model_dump(mode="json") if self.run.probe else None,
+            "quality": self.run.quality.model_dump(mode="json") if self.run.quality else None,
         }
         return json.dumps(document, indent=2, ensure_ascii=False)
 

@@ -30,6 +30,7 @@ STATE_OF_KIND: Mapping[Kind, RunState] = {
     "measure": RunState.MEASURING,
     "render": RunState.RENDERING,
     "thumbnails": RunState.THUMBNAILING,
+    "verify": RunState.VERIFYING,
 }
 
 
@@ -51,7 +52,8 @@ class Move:
 _EDITS: tuple[Kind, ...] = ("trim", "resize", "watermark", "mute", "downmix", "normalize", "measure")
 _EDITING = tuple(STATE_OF_KIND[kind] for kind in _EDITS)
 _PLANNED = (RunState.PROBING, *_EDITING, RunState.RENDERING)
-_WORKING = (*_PLANNED, RunState.THUMBNAILING)
+_MAKING = (*_PLANNED, RunState.THUMBNAILING)
+_WORKING = (*_MAKING, RunState.VERIFYING)
 
 RUN_STATES: tuple[RunState, ...] = (
     RunState.UPLOADED,
@@ -69,6 +71,7 @@ RUN_MOVES: tuple[Move, ...] = (
     ),
     Move("render", (RunState.PROBING, RunState.MEASURING), RunState.RENDERING),
     Move("thumbnails", _PLANNED, RunState.THUMBNAILING),
+    Move("verify", _MAKING, RunState.VERIFYING),
     Move("finish", _WORKING, RunState.READY),
     Move("fail", _WORKING, RunState.FAILED),
     Move("cancel", _WORKING, RunState.CANCELING, when="busy"),

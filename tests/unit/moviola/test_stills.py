@@ -36,6 +36,7 @@ def test_each_product_is_a_pass_of_its_own_that_looks_at_the_result() -> None:
         ("thumbnails", "render", (0,), ("poster.jpg",)),
         ("thumbnails-storyboard", "render", (0,), ("storyboard.vtt", "storyboard.jpg")),
         ("thumbnails-preview", "render", (0,), ("preview.webp",)),
+        ("verify", "render", (), ()),
     ]
     board, preview = plan.passes[2].parameters, plan.passes[3].parameters
     assert isinstance(board, Storyboard)

@@ -6,13 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import av
 import pytest
 
 from moviola_cli.main import main
+from moviola_workers.child_process import ChildProgram
 from moviola_workers.engine.sample import make_sample
+from moviola_workers.serve import run_worker
 
 MOVIOLA = Path(sys.executable).parent / "moviola"
 
@@ -48,6 +51,8 @@ def test_all_steps_in_one_command(clip: Path, here: Path, capsys: pytest.Capture
     made = ["out.mp4", "p.jpg", "storyboard.vtt", "storyboard.jpg", "preview.webp"]
     assert [one["path"] for one in document["files"]] == made
     assert document["plan"]["generations"] == 1
+    assert document["quality"]["checks"]
+    assert all(check["ok"] for check in document["quality"]["checks"])
     assert "render (trim, resize, watermark, mute) 100%" in told.err.splitlines()
     assert names_in(here) == sorted(made)
     with av.open(here / "out.mp4") as made:
@@ -168,3 +173,20 @@ def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
+
+
+def test_a_result_that_does_not_pass_its_checks_is_a_failure_and_is_not_kept(
+    clip: Path, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = ChildProgram("faulty_steps", (str(Path(__file__).parent),))
+    monkeypatch.setattr("moviola_cli.embedded.run_worker", partial(run_worker, program=program))
+
+    assert main(["process", str(clip), "-o", "out.mp4", "--height", "90"]) == 1
+
+    told = capsys.readouterr()
+    assert told.err.splitlines()[-1] == (
+        "moviola: worker.bad_output: The result did not pass its checks: result.mp4: "
+        "streams is 1 picture, 0 sound, 0 others instead of 1 picture, 1 sound, 0 others."
+    )
+    assert "verify 100%" in told.err.splitlines()
+    assert names_in(here) == []

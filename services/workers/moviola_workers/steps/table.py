@@ -9,6 +9,7 @@ from moviola_workers.steps.edit import edit
 from moviola_workers.steps.measure import measure
 from moviola_workers.steps.probe import probe
 from moviola_workers.steps.thumbnails import thumbnails
+from moviola_workers.steps.verify import verify
 
 
 class Step(Protocol):
@@ -28,4 +29,5 @@ STEPS: Mapping[Kind, Step] = {
     "measure": measure,
     "render": edit,
     "thumbnails": thumbnails,
+    "verify": verify,
 }
