@@ -28,3 +28,15 @@ def luma(path: Path, at: float, *, crop: str) -> float:
     command = ["ffmpeg", "-v", "error", "-ss", str(at), "-i", str(path), "-frames:v", "1"]
     command += ["-vf", f"crop={crop},scale=1:1:flags=area,format=gray", "-f", "rawvideo", "-"]
     return float(subprocess.run(command, check=True, capture_output=True).stdout[0])
+
+
+def cues(path: Path) -> list[tuple[float, str]]:
+    """Start (seconds) and text of each cue of a WebVTT file, as ffmpeg reads it."""
+    command = ["ffmpeg", "-v", "error", "-f", "webvtt", "-i", str(path), "-f", "srt", "-"]
+    blocks = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip().split("\n\n")
+    return [(_second(timing), text) for _, timing, text in (block.split("\n") for block in blocks)]
+
+
+def _second(timing: str) -> float:
+    hours, minutes, seconds = timing.split(" --> ")[0].replace(",", ".").split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.acceptance import media
-from tests.acceptance.client import Client
+from tests.acceptance.client import Client, Document
 from tests.acceptance.systems import ObjectsOf
 from tests.media.clips import Clip, Tone, make, numbers, packets
 
@@ -48,7 +48,8 @@ async def test_the_default_recipe_makes_a_playable_result_and_a_poster(client: C
 
 
 async def test_the_steps_do_what_they_say(client: Client, tmp_path: Path) -> None:
-    video = await client.upload(CLIP, recipe=FOUR_STEPS)
+    stills = {"step": "thumbnails", "width": 320, "storyboard": {"count": 4}, "preview": {"seconds": 1, "scenes": 2}}
+    video = await client.upload(CLIP, recipe=FOUR_STEPS | {"steps": [*FOUR_STEPS["steps"][:-1], stills]})
     video = await client.ready(video["id"])
     path = await client.file(video, "result.mp4", tmp_path)
     result = media.picture(path)
@@ -56,6 +57,35 @@ async def test_the_steps_do_what_they_say(client: Client, tmp_path: Path) -> Non
     assert result["nb_read_frames"] == "50"  # two seconds at 25 a second
     assert float(media.probe(path)["format"]["duration"]) == pytest.approx(2.0, abs=0.001)
     assert media.sounds(path) == []
+    await see_the_stills(client, video, tmp_path)
+
+
+async def see_the_stills(client: Client, video: Document, folder: Path) -> None:
+    """Each product came of a pass of its own, is served as what it is, and is what another program reads in it."""
+    passes = [(one["name"], one["files"]) for one in video["plan"]["passes"][1:-1]]
+    assert passes == [
+        ("thumbnails", ["poster.jpg"]),
+        ("thumbnails-storyboard", ["storyboard.vtt", "storyboard.jpg"]),
+        ("thumbnails-preview", ["preview.webp"]),
+    ]
+    for name, kind in (
+        ("storyboard.vtt", "text/vtt"),
+        ("storyboard.jpg", "image/jpeg"),
+        ("preview.webp", "image/webp"),
+    ):
+        (entry,) = [one for one in video["files"] if one["name"] == name]
+        assert entry["content_type"] == kind
+        async with client.http.head(f"{client.url}{entry['url']}") as answer:
+            assert answer.content_type == kind
+        await client.file(video, name, folder)
+    with Image.open(await client.file(video, "poster.jpg", folder)) as poster:
+        assert poster.size == (320, 180)
+    assert media.cues(folder / "storyboard.vtt") == [
+        (number * 0.5, f"storyboard.jpg#xywh={number * 160},0,160,90") for number in range(4)
+    ]
+    assert media.picture(folder / "storyboard.jpg")["width"] == 640
+    with Image.open(folder / "preview.webp") as preview:
+        assert (preview.format, preview.n_frames, preview.info["loop"]) == ("WEBP", 10, 0)
 
 
 async def test_the_sound_is_kept_where_nobody_mutes_it(client: Client, tmp_path: Path) -> None:
@@ -80,9 +110,11 @@ async def test_muting_alone_copies_the_picture(client: Client, tmp_path: Path) -
 async def test_a_trim_alone_encodes_only_its_borders(client: Client, tmp_path: Path) -> None:
     source = make(tmp_path / "clip.mp4", Clip(frames=150, gop=25, tone=Tone()))
     video = await client.ready((await client.upload(source, recipe={"steps": [{"step": "trim", "start": 0.9}]}))["id"])
-    (one,) = video["plan"]["passes"]
+    one, verify = video["plan"]["passes"]
     assert (video["plan"]["generations"], video["plan"]["partial"]) == (1, True)
     assert one["encoded_seconds"] == pytest.approx(0.1)
+    assert verify["kind"] == "verify"
+    assert [check for check in video["quality"]["checks"] if check["level"] == "error" and not check["ok"]] == []
     path = await client.file(video, "result.mp4", tmp_path)
     assert numbers(path) == list(range(23, 150))
     assert [data for _, _, data in packets(path, "video")][-125:] == [data for _, _, data in packets(source, "video")][

@@ -25,7 +25,7 @@ async def test_a_package_is_made_and_played_over_http(client: Client, tmp_path: 
     video = await client.upload(source, recipe=recipe, parts={"captions-es": tmp_path / "subs.srt"})
     video = await client.ready(video["id"])
 
-    assert [one["kind"] for one in video["plan"]["passes"]] == ["render", "thumbnails"]
+    assert [one["kind"] for one in video["plan"]["passes"]] == ["render", "thumbnails", "verify"]
     assert video["plan"]["generations_of"] == {"result.mp4": 1, "hls": 1}
     for file in video["files"]:
         body = await client.bytes_of(file["url"])

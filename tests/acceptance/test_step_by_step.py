@@ -40,11 +40,13 @@ async def client(unfused: Deployment) -> AsyncIterator[Client]:
 async def test_each_step_is_a_task_of_its_own(client: Client, tmp_path: Path) -> None:
     video = await client.ready((await client.upload(CLIP, recipe=FOUR_STEPS))["id"])
     assert video["plan"]["generations"] == 3
-    assert [one["kind"] for one in video["plan"]["passes"]] == ["trim", "resize", "watermark", "mute", "thumbnails"]
+    assert [one["kind"] for one in video["plan"]["passes"]] == [
+        "trim", "resize", "watermark", "mute", "thumbnails", "verify",
+    ]  # fmt: skip
     entries = (await client.get(f"/v1/videos/{video['id']}/history"))["data"]
     states = [entry["state"] for entry in entries if entry["subject"] == "run"]
     assert states == [
-        "uploaded", "probing", "trimming", "resizing", "watermarking", "muting", "thumbnailing", "ready",
+        "uploaded", "probing", "trimming", "resizing", "watermarking", "muting", "thumbnailing", "verifying", "ready",
     ]  # fmt: skip
     path = await client.file(video, "result.mp4", tmp_path)
     result = media.picture(path)

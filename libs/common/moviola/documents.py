@@ -6,6 +6,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from moviola.plan import Plan
+from moviola.quality import Quality
 
 ENDED = frozenset({"ready", "failed", "canceled"})
 
@@ -67,6 +68,7 @@ class VideoDocument(Document):
     steps: tuple[StepDocument, ...] = ()
     original: OriginalDocument | None = None
     files: tuple[FileDocument, ...] = ()
+    quality: Quality | None = None
     failure: FailureDocument | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None

@@ -14,13 +14,14 @@ goes to the dead letters. Times on the wire are RFC 3339 in UTC.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from moviola.errors import MalformedMessage
-from moviola.plan import Edit, Kind, Measure, Package, Parameters, Poster, ReadFacts
+from moviola.plan import Edit, Kind, Measure, Package, Parameters, Poster, Preview, ReadFacts, Storyboard
 from moviola.probe import Loudness, Probe
+from moviola.quality import Quality, Verify
 from moviola.video import Failure, OutputFile, RunId, RunState, Status, TaskId, Tenant, VideoId
 
 
@@ -233,7 +234,13 @@ class PackageVideo(TaskCommand):
 class CutThumbnails(TaskCommand):
     type: ClassVar[str] = "task.thumbnails"
     kind: ClassVar[Kind] = "thumbnails"
-    parameters: Poster
+    parameters: Annotated[Poster | Storyboard | Preview, Field(discriminator="task")]
+
+
+class VerifyResult(TaskCommand):
+    type: ClassVar[str] = "task.verify"
+    kind: ClassVar[Kind] = "verify"
+    parameters: Verify
 
 
 COMMANDS: Mapping[Kind, type[TaskCommand]] = {
@@ -250,6 +257,7 @@ COMMANDS: Mapping[Kind, type[TaskCommand]] = {
         RenderVideo,
         PackageVideo,
         CutThumbnails,
+        VerifyResult,
     )
 }
 
@@ -298,12 +306,16 @@ class TaskProgress(TaskEvent):
 
 
 class TaskSucceeded(TaskEvent):
-    """``outputs`` are the objects written; ``probe`` the facts, from a probe task, ``loudness`` what was measured."""
+    """``outputs`` are the objects written; ``probe`` the facts, from a probe task, ``loudness`` what was measured.
+
+    ``quality`` is what a verify task found, good or bad.
+    """
 
     type: ClassVar[str] = "task.succeeded"
     outputs: tuple[OutputFile, ...] = ()
     probe: Probe | None = None
     loudness: Loudness | None = None
+    quality: Quality | None = None
     source_sha256: str | None = None
 
 

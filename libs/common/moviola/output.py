@@ -76,6 +76,7 @@ class Output(BaseModel):
     ``quality`` is the codec's own CRF, lower is better: 0 to 51 for h264 (0 is lossless there) and hevc, 1 to 63 for
     av1, 0 to 63 for vp9. ``preset`` trades time for size, in x264's words for every codec. An mp4 holds h264, hevc or
     av1 with aac, a webm vp9 or av1 with opus; what is left out follows from what is said, and quality from the codec.
+    ``verify``: before it is ready, a result is decoded at a few places, or with ``full`` all of it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,6 +86,7 @@ class Output(BaseModel):
     audio_codec: AudioCodec = "aac"
     quality: Annotated[int, Field(ge=0, le=63, strict=True)] = 23
     preset: Preset = "medium"
+    verify: Literal["samples", "full"] = "samples"
 
     @model_validator(mode="before")
     @classmethod

@@ -10,23 +10,29 @@ from pydantic import BaseModel, ConfigDict, Field
 from moviola.marking import Color, Font, Outline, Position
 from moviola.output import Container
 from moviola.probe import Warning
+from moviola.quality import Verify
 from moviola.recipe import Output
 
 EditKind = Literal["trim", "resize", "watermark", "mute", "downmix", "normalize", "render"]
 Kind = Literal[
-    "probe", "trim", "resize", "watermark", "mute", "downmix", "normalize", "measure", "render", "package", "thumbnails"
-]
+    "probe", "trim", "resize", "watermark", "mute", "downmix", "normalize", "measure", "render", "package",
+    "thumbnails", "verify",
+]  # fmt: skip
 KINDS: tuple[Kind, ...] = (
     "probe", "trim", "resize", "watermark", "mute", "downmix", "normalize", "measure", "render", "package",
-    "thumbnails",
+    "thumbnails", "verify",
 )  # fmt: skip
 ORIGINAL = "original"
 RESULT = "result.mp4"
 RESULTS: Mapping[Container, str] = {"mp4": RESULT, "webm": "result.webm"}
 POSTER = "poster.jpg"
+STORYBOARD = "storyboard.vtt"
+PREVIEW = "preview.webp"
 LOUDNESS = "loudness.json"
 HLS = "hls"
 MASTER = f"{HLS}/master.m3u8"
+# Their answer is what they found: they make no file.
+FINDINGS_ONLY: frozenset[Kind] = frozenset({"probe", "verify"})
 
 
 def is_result(name: str) -> bool:
@@ -211,10 +217,41 @@ class Measure(Planned):
 
 
 class Poster(Planned):
-    """Cut ``poster.jpg`` at the second ``at`` of the source; None: the best of a few candidates."""
+    """Cut ``poster.jpg`` at the second ``at`` of the source; None: the best of a few candidates.
+
+    It is at most ``width`` × ``height``, and never larger than the picture on the screen.
+    """
 
     task: Literal["poster"] = "poster"
     at: float | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+class Storyboard(Planned):
+    """Stills at every ``interval`` seconds of the source, ``cells`` of them, and the WebVTT that says which is when.
+
+    Each is ``width`` × ``height``; ``columns`` × ``rows`` of them fill a sprite. ``duration`` is the source's.
+    """
+
+    task: Literal["storyboard"] = "storyboard"
+    interval: float
+    cells: int
+    columns: int
+    rows: int
+    width: int
+    height: int
+    duration: float
+
+
+class Preview(Planned):
+    """An animation of ``scenes``, one after the other and for ever, ``width`` × ``height`` at most."""
+
+    task: Literal["preview"] = "preview"
+    scenes: tuple[Span, ...]
+    frames_per_second: float
+    width: int
+    height: int
 
 
 class ReadFacts(Planned):
@@ -223,7 +260,9 @@ class ReadFacts(Planned):
     task: Literal["probe"] = "probe"
 
 
-Parameters = Annotated[Edit | Package | Measure | Poster | ReadFacts, Field(discriminator="task")]
+Parameters = Annotated[
+    Edit | Package | Measure | Poster | Storyboard | Preview | ReadFacts | Verify, Field(discriminator="task")
+]
 
 
 def edit_and_ladder(parameters: Parameters) -> tuple[Edit | None, Ladder | None]:

@@ -7,7 +7,7 @@ Consecutive editing steps (trim, resize, watermark, mute, downmix, normalize) sh
 is a pass of its own, each reading what the one before it wrote. Steps that only touch the sound copy the picture's
 packets where the file is already in the output's form; one that normalizes has the sound measured first, by a pass of
 its own. Trims, alone or with such steps, copy what lies between their borders where the file lets them. Thumbnails
-look at the result, wherever they stand in the recipe.
+look at the result, wherever they stand in the recipe. Where a video is made, the last pass verifies it.
 
 An HLS package shows the result too. Where that is encoded anew, the renditions come out of the same pass; where its
 packets are copied, a pass of their own makes them out of the same source, so that they cost one generation as well.
@@ -18,13 +18,12 @@ from itertools import count
 
 from moviola.cutting import Anew, SmartCut, Standing, smart_cut
 from moviola.editing import Stand, compile_edit, fate_of_sound, generations
-from moviola.errors import FieldError, InvalidRecipe
+from moviola.expecting import verification_of
 from moviola.ladder import known_language, ladder_of, sharing
 from moviola.plan import (
     HLS,
     LOUDNESS,
     ORIGINAL,
-    POSTER,
     RESULTS,
     Edit,
     EditKind,
@@ -33,7 +32,6 @@ from moviola.plan import (
     Measure,
     Pass,
     Plan,
-    Poster,
     SoundWork,
     Span,
 )
@@ -42,6 +40,7 @@ from moviola.probe import Probe, Warning
 from moviola.recipe import Downmix, Mute, Normalize, Package, Recipe, Thumbnails, Trim
 from moviola.sounding import Edits, warnings_about, work_on
 from moviola.spans import compose
+from moviola.stills import Seen, stills_of
 
 
 def compile_plan(recipe: Recipe | None, probe: Probe, *, fusion: bool = True) -> Plan:
@@ -65,7 +64,8 @@ def compile_plan(recipe: Recipe | None, probe: Probe, *, fusion: bool = True) ->
             compiler.package(package)
     for index, thumbnails in enumerate(recipe.steps):
         if isinstance(thumbnails, Thumbnails):
-            compiler.poster(index, thumbnails)
+            compiler.stills(index, thumbnails)
+    compiler.verify()
     return compiler.plan()
 
 
@@ -198,26 +198,32 @@ class _Compiler:
         self._warnings.extend(warnings)
         return edit
 
-    def poster(self, index: int, step: Thumbnails) -> None:
-        at = step.at
-        if at is not None and at >= self._stand.duration:
-            message = f"The poster's time {at:g} s lies beyond the result's end at {self._stand.duration:.3f} s."
-            error = FieldError(pointer=f"/steps/{index}/at", message=message, code="start_beyond_end")
-            raise InvalidRecipe(message, [error], code="recipe.start_beyond_end")
-        self._passes.append(
-            Pass(
-                name=self._name("thumbnails"),
+    def stills(self, index: int, step: Thumbnails) -> None:
+        """Each product by a pass of its own: they run side by side, and one that fails is retried alone."""
+        seen = Seen(width=self._stand.width, height=self._stand.height, duration=self._stand.duration)
+        for still in stills_of(index, step, seen, self._warnings):
+            one = Pass(
+                name=still.name,
                 kind="thumbnails",
                 covers=(index,),
                 source=self._source,
-                files=(POSTER,),
-                parameters=Poster(at=at),
+                files=still.files,
+                parameters=still.parameters,
             )
-        )
+            self._passes.append(one)
 
     def _name(self, kind: Kind) -> str:
         taken = {one.name for one in self._passes}
         return next(name for n in count(1) if (name := kind if n == 1 else f"{kind}-{n}") not in taken)
+
+    def verify(self) -> None:
+        """Behind all the others: what they made is looked at before anybody is told that it is ready."""
+        verify = verification_of(self._passes, self._probe)
+        if verify is not None:
+            needs = tuple(image.resource for image in verify.images)
+            self._passes.append(
+                Pass(name=self._name("verify"), kind="verify", source=self._source, needs=needs, parameters=verify)
+            )
 
     def plan(self) -> Plan:
         edits = [one.name for one in self._passes if isinstance(one.parameters, Edit)]

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -177,11 +178,79 @@ class Downmix(Strict):
     channels: Annotated[int, Field(ge=1, le=2, strict=True)] = 2
 
 
+class StoryboardWish(Strict):
+    """A still every ``interval`` seconds, or ``count`` of them evenly; neither: at round distances, a hundred at most.
+
+    Each is at most ``width`` pixels wide; ``columns`` of them stand side by side in a sprite.
+    """
+
+    interval: Annotated[float, Field(ge=0.1, le=MAX_SECONDS, allow_inf_nan=False, strict=True)] | None = None
+    count: Annotated[int, Field(ge=1, le=1000, strict=True)] | None = None
+    width: Annotated[int, Field(ge=16, le=640, strict=True)] = 160
+    columns: Annotated[int, Field(ge=1, le=25, strict=True)] = 10
+
+    @field_validator("count", mode="after")
+    @classmethod
+    def _one_measure(cls, count: int | None, info: ValidationInfo) -> int | None:
+        if count is not None and info.data.get("interval") is not None:
+            raise ValueError("give either interval or count")
+        return count
+
+
+class PreviewWish(Strict):
+    """``scenes`` evenly spread over the video, ``seconds`` long in all, at most ``width`` pixels wide."""
+
+    seconds: Annotated[float, Field(ge=0.2, le=10, allow_inf_nan=False, strict=True)] = 4.0
+    scenes: Annotated[int, Field(ge=1, le=10, strict=True)] = 4
+    width: Annotated[int, Field(ge=16, le=480, strict=True)] = 320
+    frames_per_second: Annotated[float, Field(ge=1, le=15, allow_inf_nan=False, strict=True)] = 10.0
+
+
+def _wish_of(value: object) -> object:
+    """``true`` asks for the usual one, ``false`` for none."""
+    if isinstance(value, bool):
+        return {} if value else None
+    if value is not None and not isinstance(value, dict | StoryboardWish | PreviewWish):
+        raise ValueError("give true, false or an object")
+    return value
+
+
 class Thumbnails(Strict):
-    """Cut a poster at the second ``at`` of the result; without it, the best of a few candidates."""
+    """Stills of the result: a poster, on wish a storyboard (sprites with WebVTT) and an animated preview.
+
+    The poster shows the second ``at``, or the best of a few candidates; ``width`` and ``height`` bound its size.
+    """
 
     step: Literal["thumbnails"] = "thumbnails"
+    poster: bool = Field(default=True, strict=True)
     at: Seconds | None = None
+    width: Side | None = None
+    height: Side | None = None
+    storyboard: Annotated[
+        StoryboardWish | None, BeforeValidator(_wish_of, json_schema_input_type=bool | StoryboardWish | None)
+    ] = None
+    preview: Annotated[
+        PreviewWish | None, BeforeValidator(_wish_of, json_schema_input_type=bool | PreviewWish | None)
+    ] = None
+
+    @field_validator("at", "width", "height", mode="after")
+    @classmethod
+    def _of_a_poster(cls, value: object, info: ValidationInfo) -> object:
+        if value is not None and info.data.get("poster") is False:
+            raise ValueError("only a poster has a time and a size of its own")
+        return value
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.products:
+            raise ValueError("ask for a poster, a storyboard or a preview")
+        return self
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """What it makes, in words."""
+        asked = {"poster": self.poster, "storyboard": self.storyboard, "preview": self.preview}
+        return tuple(name for name, wish in asked.items() if wish)
 
 
 Step = Annotated[
@@ -196,9 +265,12 @@ class Recipe(Strict):
     steps: tuple[Step, ...] = Field(max_length=50)
     output: Output = Output()
 
-    @field_validator("steps")
+    @field_validator("steps", mode="after")
     @classmethod
-    def _packaged_once(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    def _one_of_each(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        products = [name for step in steps if isinstance(step, Thumbnails) for name in step.products]
+        if twice := next((name for name in products if products.count(name) > 1), None):
+            raise ValueError(f"a recipe makes one {twice}; several steps ask for it")
         if sum(isinstance(step, Package) for step in steps) > 1:
             raise ValueError("a recipe has one step package at most")
         return steps

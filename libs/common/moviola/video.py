@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from moviola.plan import Plan
 from moviola.probe import Probe
+from moviola.quality import Quality
 from moviola.recipe import Recipe
 
 VideoId = NewType("VideoId", str)
@@ -145,7 +146,7 @@ class Run:
     """One walk of a video through one plan. Only the orchestrator writes it.
 
     ``number`` counts the runs of a video from 1. ``plan`` and ``probe`` are None until the probe task has answered.
-    ``files`` are the results, complete when the state is ``ready``.
+    ``files`` are the results, complete when the state is ``ready``. ``quality`` is the report of the last look at them.
     """
 
     id: RunId
@@ -158,6 +159,7 @@ class Run:
     probe: Probe | None = None
     files: tuple[OutputFile, ...] = ()
     failure: Failure | None = None
+    quality: Quality | None = None
     priority: int = 0
     created_at: datetime
     updated_at: datetime

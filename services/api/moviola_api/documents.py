@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from moviola.plan import Plan
 from moviola.probe import Probe
+from moviola.quality import Quality
 from moviola.recipe import Recipe
 from moviola.video import Failure, HistoryEntry, OutputFile, RunState, Status, TaskState
 
@@ -56,18 +57,19 @@ class FileDocument(Document):
 
 
 class RunDocument(Document):
-    """The latest run; ``failure`` tells how a reprocessing ended while the video stays ready."""
+    """The latest run; ``failure`` and ``quality`` tell how a reprocessing ended while the video stays ready."""
 
     id: str
     number: int
     state: RunState
     failure: Failure | None
+    quality: Quality | None = None
     created_at: datetime
     finished_at: datetime | None
 
 
 class VideoDocument(Document):
-    """Sizes in bytes, durations in seconds, ``progress`` from 0 to 1."""
+    """Sizes in bytes, durations in seconds, ``progress`` from 0 to 1; ``quality`` is the report on the files."""
 
     id: str
     status: Status
@@ -83,6 +85,7 @@ class VideoDocument(Document):
     steps: tuple[StepDocument, ...]
     original: OriginalDocument
     files: tuple[FileDocument, ...]
+    quality: Quality | None = None
     failure: Failure | None
     last_run: RunDocument | None
     cancel_requested_at: datetime | None

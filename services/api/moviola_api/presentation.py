@@ -1,6 +1,6 @@
 """From records to what clients are shown: a video with its runs and tasks becomes its document."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -53,6 +53,7 @@ def video_document(sight: Sight, live: Mapping[str, Glimpse]) -> VideoDocument:
             filename=video.filename, size=video.size, sha256=video.sha256, probe=facts, url=f"{folder}/original"
         ),
         files=tuple(FileDocument.of(file, folder) for file in serving.files) if serving is not None else (),
+        quality=next((run.quality for run in (serving, latest) if run is not None), None),
         failure=latest.failure if latest is not None and status is not Status.READY else None,
         last_run=_run(latest) if latest is not None else None,
         cancel_requested_at=video.cancel_requested_at,
@@ -86,6 +87,7 @@ def _run(run: Run) -> RunDocument:
         number=run.number,
         state=run.state,
         failure=run.failure,
+        quality=run.quality,
         created_at=run.created_at,
         finished_at=run.finished_at,
     )
@@ -95,10 +97,18 @@ def _steps(sight: Sight, live: Mapping[str, Glimpse]) -> tuple[StepDocument, ...
     run = sight.latest
     recipe = run.recipe if run is not None else sight.video.recipe
     tasks = {task.name: task for task in sight.tasks}
-    covering = {index: one for one in (run.plan.passes if run is not None and run.plan else ()) for index in one.covers}
+    passes = run.plan.passes if run is not None and run.plan else ()
+    covering = [[one for one in passes if index in one.covers] for index in range(len(recipe.steps if recipe else ()))]
     return tuple(
-        _step(step.step, covering.get(index), tasks, live) for index, step in enumerate(recipe.steps if recipe else ())
+        _step(step.step, _telling(covering[index], tasks), tasks, live)
+        for index, step in enumerate(recipe.steps if recipe else ())
     )
+
+
+def _telling(covering: Sequence[Pass], tasks: Mapping[str, Task]) -> Pass | None:
+    """Of the passes that make up a step, the one that says how it is: the first that is not done, else the last."""
+    unfinished = (one for one in covering if one.name in tasks and tasks[one.name].state is not TaskState.SUCCEEDED)
+    return next(unfinished, covering[-1] if covering else None)
 
 
 def _step(name: str, one: Pass | None, tasks: Mapping[str, Task], live: Mapping[str, Glimpse]) -> StepDocument:

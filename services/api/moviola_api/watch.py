@@ -5,7 +5,7 @@ from datetime import datetime
 from aiohttp import web
 
 from moviola.messages import TaskProgress, VideoStateChanged
-from moviola.video import STATUS_OF_RUN_STATE, HistoryEntry, RunState, Status, VideoId
+from moviola.video import STATUS_OF_RUN_STATE, HistoryEntry, RunId, RunState, Status, VideoId
 from moviola_api.context import context_of, tenant_of
 from moviola_api.documents import Document
 from moviola_api.event_stream import EventStream
@@ -67,6 +67,7 @@ class Watch:
         self._context = context_of(request)
         self._tenant = tenant_of(request)
         self._sights: dict[VideoId, Sight] = {}
+        self._furthest: dict[RunId, float] = {}
 
     async def look(self, video_id: VideoId) -> Sight:
         """Read the video anew."""
@@ -111,12 +112,20 @@ class Watch:
         how_far = overall(sight.latest, sight.tasks, self._context.progress.of(event.run_id))
         data = ProgressData(
             video_id=event.video_id,
-            progress=round(how_far.done, 4),
+            progress=self._onward(event.run_id, round(how_far.done, 4)),
             eta_seconds=round(how_far.eta_seconds, 1) if how_far.eta_seconds is not None else None,
             pass_name=event.name,
             pass_progress=event.progress,
         )
         await self.stream.send("progress", data)
+
+    def _onward(self, run_id: RunId, done: float) -> float:
+        """A bar that was shown never goes back, though a pass that failed begins anew."""
+        furthest = max(done, self._furthest.pop(run_id, 0.0))
+        self._furthest[run_id] = furthest
+        if len(self._furthest) > REMEMBERED_VIDEOS:
+            self._furthest.pop(next(iter(self._furthest)))
+        return furthest
 
     def forget(self, video_id: VideoId) -> None:
         """What is known of it is out of date."""

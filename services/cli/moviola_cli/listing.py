@@ -4,9 +4,13 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 
 import typer
+from pydantic import ValidationError
 
 from moviola.documents import VideoDocument
 from moviola.plan import Pass
+from moviola.probe import Probe
+from moviola.quality import Quality
+from moviola_cli.facts_listing import facts_lines
 
 
 async def print_videos(videos: AsyncIterator[VideoDocument], *, as_json: bool) -> None:
@@ -38,6 +42,18 @@ def _cells(video: VideoDocument) -> list[str]:
     return [video.id, video.status, progress, created, " ".join(video.title.split())]
 
 
+def _fact_lines(video: VideoDocument) -> Iterator[tuple[str, str]]:
+    """What was uploaded; of a server whose facts are of another form, nothing."""
+    found = video.original.probe if video.original is not None else None
+    if found is None:
+        return
+    try:
+        facts = Probe.model_validate(found)
+    except ValidationError:
+        return
+    yield from facts_lines(facts)
+
+
 def _plan_lines(video: VideoDocument) -> Iterator[tuple[str, str]]:
     """What it costs, each pass with the steps that it covers, and what was not as the recipe says."""
     if video.plan is None:
@@ -52,6 +68,17 @@ def _plan_lines(video: VideoDocument) -> Iterator[tuple[str, str]]:
         yield "pass", f"{one.name}{f' ({covered})' if covered else ''}: {_cost(one)}"
     for warning in video.plan.warnings:
         yield "warning", warning.message
+
+
+def _quality_lines(quality: Quality | None) -> Iterator[tuple[str, str]]:
+    """How many checks the files passed, and each that they did not."""
+    if quality is None:
+        return
+    passed = sum(check.ok for check in quality.checks)
+    seen = "every frame" if quality.every_frame else "samples"
+    yield "quality", f"{passed} of {len(quality.checks)} checks passed, {seen} decoded"
+    for check in (*quality.failed, *quality.warnings):
+        yield check.level, check.sentence()
 
 
 def _cost(one: Pass) -> str:
@@ -75,7 +102,9 @@ def print_details(video: VideoDocument, *, as_json: bool) -> None:
         lines.append(("tags", ", ".join(video.tags)))
     if video.failure:
         lines.append(("failure", f"{video.failure.code}: {video.failure.message}"))
+    lines += _fact_lines(video)
     lines += _plan_lines(video)
+    lines += _quality_lines(video.quality)
     lines += [("step", f"{one.step} {one.state}") for one in video.steps]
     lines += [("file", f"{one.name} {one.size} bytes sha256 {one.sha256}") for one in video.files]
     for name, value in lines:

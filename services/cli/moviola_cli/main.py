@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from moviola_cli import doctor, processing, remote, schema, serving
+from moviola_cli import doctor, probing, processing, remote, schema, serving
 from moviola_cli.outcome import Outcome, outcome_of
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
 RUN, FILES, SERVER, OPERATE = "Serve", "One file, here", "Talk to a server", "Operate"
 for panel, commands in {
     RUN: (serving.up, serving.api, serving.orchestrator, serving.worker),
-    FILES: (processing.process, processing.sample),
+    FILES: (processing.process, probing.probe, processing.sample),
     SERVER: (remote.submit, remote.list_, remote.show, remote.watch, remote.cancel, remote.download),
     OPERATE: (doctor.doctor, serving.migrate, schema.schema),
 }.items():

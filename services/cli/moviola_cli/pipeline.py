@@ -61,8 +61,14 @@ class Result:
         plan = self.run.plan or Plan(passes=(), generations=0)
         edits = [one.parameters for one in plan.passes if isinstance(one.parameters, Edit)]
         what = f"{edits[-1].width}×{edits[-1].height}, {edits[-1].duration:.2f} s, " if edits else ""
-        lines = [f"{self.order.output}: {what}{made.size / 1e6:.1f} MB in {self.seconds:.1f} s"] if made else []
-        return "\n".join([*lines, *self._package(plan), *(f"warning: {one.message}" for one in plan.warnings)])
+        unsure = self.run.quality.warnings if self.run.quality else ()
+        told = [*(one.message for one in plan.warnings), *(f"{one.sentence()}." for one in unsure)]
+        package = list(self._package(plan))
+        size = f"{made.size / 1e6:.1f} MB" if made is not None else "not made, since nothing is edited,"
+        lines = [f"{self.order.output}: {what}{size} in {self.seconds:.1f} s"] if made or not package else []
+        beside = (file for file in self.run.files if file != made and not file.name.startswith(f"{HLS}/"))
+        stills = [str(place) for file in beside if (place := self.order.place_of(file.name))]
+        return "\n".join([*lines, *package, *stills, *(f"warning: {one}" for one in told)])
 
     def _package(self, plan: Plan) -> Iterator[str]:
         """The HLS package, if there is one."""
@@ -88,6 +94,7 @@ class Result:
             "recipe": self.order.recipe.model_dump(mode="json", exclude_none=True),
             "plan": self.run.plan.model_dump(mode="json") if self.run.plan else None,
             "probe": self.run.probe.model_dump(mode="json") if self.run.probe else None,
+            "quality": self.run.quality.model_dump(mode="json") if self.run.quality else None,
         }
         return json.dumps(document, indent=2, ensure_ascii=False)
 

@@ -1,5 +1,6 @@
 """`moviola process`: the real pipeline on one file, and nothing left behind; `moviola sample`: a clip to try it on."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -52,6 +53,15 @@ def process(
         VideoCodec | None, typer.Option(help="How the picture is encoded. [default: h264]", rich_help_panel=RESULT)
     ] = None,
     poster: Annotated[Path | None, typer.Option(help="Also cut a JPEG poster.", rich_help_panel=RESULT)] = None,
+    storyboard: Annotated[
+        bool,
+        typer.Option(
+            "--storyboard", help="Also storyboard.vtt and its sprites, beside OUTPUT.", rich_help_panel=RESULT
+        ),
+    ] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Also an animated preview.webp, beside OUTPUT.", rich_help_panel=RESULT)
+    ] = False,
     hls: Annotated[
         bool, typer.Option("--hls", help="Also package HLS, beside OUTPUT or in it.", rich_help_panel=RESULT)
     ] = False,
@@ -103,6 +113,8 @@ def process(
         video_codec=video_codec,
         webm=output.suffix.lower() == ".webm",
         poster=poster is not None,
+        storyboard=storyboard,
+        preview=preview,
         hls=hls,
         heights=parse_heights(heights) if heights is not None else None,
         captions={language: captions_id for captions_id, (language, _) in texts.items()},
@@ -119,6 +131,7 @@ def process(
         watermarks={flags.image: watermark_image} if flags.image and watermark_image else {},
         captions=_read_captions(texts, wanted),
     )
+    _refuse_taken(source, order.places(), force=force)
     _carry_out(order, as_json)
 
 
@@ -173,6 +186,11 @@ def _refuse_unfit(
     for path in filter(None, (output, poster)):
         if not path.parent.is_dir():
             raise BadUse(f"There is no directory {path.parent} for {path.name}.")
+    _refuse_taken(source, filter(None, (output, poster)), force=force)
+
+
+def _refuse_taken(source: Path, places: Iterable[Path], *, force: bool) -> None:
+    for path in places:
         if path.exists() and path.samefile(source):
             raise BadUse(f"{path} is the input itself; give the result another name.")
         if path.is_dir():

@@ -39,6 +39,8 @@ class RecipeFlags:
     video_codec: str | None = None
     webm: bool = False
     poster: bool = False
+    storyboard: bool = False
+    preview: bool = False
     hls: bool = False
     heights: tuple[int, ...] | None = None
     captions: Mapping[str, str] = field(default_factory=dict)
@@ -67,10 +69,10 @@ def compose_recipe(flags: RecipeFlags, base: Recipe | None = None) -> Recipe:
         _add(steps, {"step": "mute"})
     _override(steps, "downmix", {"channels": flags.downmix})
     _override(steps, "normalize", {"target": flags.normalize})
-    if flags.poster:
-        _add(steps, {"step": "thumbnails"})
+    _ask_for_stills(steps, flags)
     _package(steps, flags)
-    if flags.result and steps and not any(step["step"] in EDITS for step in steps):
+    packaged = any(step["step"] == "package" for step in steps)
+    if flags.result and packaged and not any(step["step"] in EDITS for step in steps):
         # What only looks at a video makes none. All of it, its packets copied where they can be, is one.
         steps.insert(0, {"step": "trim", "start": 0.0})
     _refuse_lonely(steps)
@@ -139,6 +141,18 @@ def _add(steps: list[dict[str, Any]], new: dict[str, Any]) -> None:
     rank = STEP_NAMES.index(new["step"])
     place = next((i for i, step in enumerate(steps) if STEP_NAMES.index(step["step"]) > rank), len(steps))
     steps.insert(place, new)
+
+
+def _ask_for_stills(steps: list[dict[str, Any]], flags: RecipeFlags) -> None:
+    """What a recipe says of a still beyond asking for it stays as it is."""
+    asked = {"poster": flags.poster, "storyboard": flags.storyboard, "preview": flags.preview}
+    wanted = [name for name, wish in asked.items() if wish]
+    found = next((step for step in steps if step["step"] == "thumbnails"), None)
+    if wanted and found is None:
+        _add(steps, {"step": "thumbnails", **asked})
+    elif found is not None:
+        missing = [name for name in wanted if not any(step.get(name) for step in steps if step is not found)]
+        found.update({name: True for name in missing if not found.get(name)})
 
 
 def _choose_form(document: dict[str, Any], flags: RecipeFlags, base: Recipe | None) -> None:

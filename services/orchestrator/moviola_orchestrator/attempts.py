@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 
 from moviola import object_keys
 from moviola.messages import TaskCanceled, TaskFailed, TaskReleased, TaskSucceeded
-from moviola.plan import PROBE_PASS, Pass
+from moviola.plan import FINDINGS_ONLY, PROBE_PASS, Pass
 from moviola.video import TERMINAL_TASK_STATES, Failure, Run, Task, TaskState
 from moviola_orchestrator.decision import Policy
 from moviola_orchestrator.draft import Draft
 from moviola_orchestrator.happenings import WorkerWord
-from moviola_orchestrator.progress import adopt_plan, fail, note_loudness, settle
+from moviola_orchestrator.progress import adopt_plan, fail, note_loudness, note_quality, settle
 
 
 def owned(draft: Draft, word: WorkerWord, policy: Policy) -> Task | None:
@@ -73,6 +73,13 @@ def succeeded(draft: Draft, task: Task, word: TaskSucceeded, policy: Policy) -> 
     if wrong is not None:
         _ended_badly(draft, task, Failure(code="worker.bad_result", step=task.name, message=wrong), policy)
         return
+    if word.quality is not None:
+        note_quality(draft, word.quality)
+        if not word.quality.ok:
+            # Another look would find the same.
+            bad = Failure(code="worker.bad_output", step=task.name, message=word.quality.complaint())
+            _ended_badly(draft, task, bad, policy, permanent=True)
+            return
     cause = f"Worker {word.worker} finished {task.name}, attempt {task.attempt}."
     done = draft.move_task(task, "succeed", cause, outputs=word.outputs, failure=None)
     if done.state is TaskState.SUCCEEDED and word.loudness is not None:
@@ -87,6 +94,8 @@ def _wrong_with(run: Run, task: Task, word: TaskSucceeded) -> str | None:
     if task.name == PROBE_PASS.name:
         return None if word.probe is not None else "The worker found no facts, and said that it succeeded."
     one = _pass_of(run, task)
+    if one.kind in FINDINGS_ONLY:
+        return None if word.quality is not None else "The worker found nothing, and said that it succeeded."
     prefix = object_keys.outputs_of(run.tenant, run.video_id, run.id, one)
     if any(not output.key.startswith(prefix) for output in word.outputs):
         return "The worker names an output outside the task's prefix."

@@ -31,6 +31,7 @@ STATE_OF_KIND: Mapping[Kind, RunState] = {
     "render": RunState.RENDERING,
     "package": RunState.PACKAGING,
     "thumbnails": RunState.THUMBNAILING,
+    "verify": RunState.VERIFYING,
 }
 
 
@@ -53,7 +54,8 @@ _EDITS: tuple[Kind, ...] = ("trim", "resize", "watermark", "mute", "downmix", "n
 _EDITING = tuple(STATE_OF_KIND[kind] for kind in _EDITS)
 _PLANNED = (RunState.PROBING, *_EDITING, RunState.RENDERING)
 _MADE = (*_PLANNED, RunState.PACKAGING)
-_WORKING = (*_MADE, RunState.THUMBNAILING)
+_MAKING = (*_MADE, RunState.THUMBNAILING)
+_WORKING = (*_MAKING, RunState.VERIFYING)
 
 RUN_STATES: tuple[RunState, ...] = (
     RunState.UPLOADED,
@@ -72,6 +74,7 @@ RUN_MOVES: tuple[Move, ...] = (
     Move("render", (RunState.PROBING, RunState.MEASURING), RunState.RENDERING),
     Move("package", _PLANNED, RunState.PACKAGING),
     Move("thumbnails", _MADE, RunState.THUMBNAILING),
+    Move("verify", _MAKING, RunState.VERIFYING),
     Move("finish", _WORKING, RunState.READY),
     Move("fail", _WORKING, RunState.FAILED),
     Move("cancel", _WORKING, RunState.CANCELING, when="busy"),

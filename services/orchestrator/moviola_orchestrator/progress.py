@@ -8,6 +8,7 @@ from moviola.messages import VideoCanceled, VideoFailed, VideoReady
 from moviola.plan import ORIGINAL, PROBE_PASS, Pass, Plan
 from moviola.planner import compile_plan
 from moviola.probe import Loudness, Probe
+from moviola.quality import Quality
 from moviola.recipe import Recipe
 from moviola.video import (
     TERMINAL_RUN_STATES,
@@ -67,6 +68,11 @@ def note_loudness(draft: Draft, loudness: Loudness) -> None:
     """Among the facts of the file is from now on how loud it was found to be."""
     if draft.run.probe is not None:
         draft.run = replace(draft.run, probe=draft.run.probe.model_copy(update={"loudness": loudness}))
+
+
+def note_quality(draft: Draft, quality: Quality) -> None:
+    """The report stays with the run, whatever it says."""
+    draft.run = replace(draft.run, quality=quality)
 
 
 def settle(draft: Draft, cause: str) -> None:

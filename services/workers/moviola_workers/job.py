@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from moviola.messages import Limits
 from moviola.plan import Kind, Parameters
 from moviola.probe import Loudness, Probe
+from moviola.quality import Quality
 
 Remark = Annotated[str, Field(max_length=300)]
 
@@ -47,7 +48,8 @@ class MadeFile(BaseModel):
 
 
 class JobResult(BaseModel):
-    """What a job made: files, for a probe the facts, for a measurement the figures.
+    """What a job made: files, for a probe the facts, for a measurement the figures, for a look at the results
+    the report.
 
     ``remarks`` say what was not done as the plan has it.
     """
@@ -58,6 +60,7 @@ class JobResult(BaseModel):
     probe: Probe | None = None
     remarks: tuple[Remark, ...] = Field(default=(), max_length=10)
     loudness: Loudness | None = None
+    quality: Quality | None = None
 
 
 class Report(Protocol):

@@ -22,6 +22,8 @@ class Meter:
         self._clock = clock
         self.value = 0.0
         self.moves = 0
+        self._fetched_in = 0.0
+        self._began = clock()
         self._enter("fetch", 0)
 
     def begin(self, phase: Phase, *, total: int = 0) -> None:
@@ -50,14 +52,20 @@ class Meter:
         return self._clock() - self._moved_at
 
     def eta_seconds(self) -> float | None:
-        """How long the rest will take at the rate of the present phase; None while that is not known."""
+        """How long the rest will take at the rate of the present phase; None while that is not known.
+
+        Fetching says nothing of the work. Storing a result takes about as long as fetching the source took.
+        """
         elapsed = self._clock() - self._began
         gained = self.value - self._from
-        if elapsed < ETA_AFTER_SECONDS or gained <= 0:
+        if self._phase == "fetch" or elapsed < ETA_AFTER_SECONDS or gained <= 0:
             return None
-        return round((1.0 - self.value) * elapsed / gained, 1)
+        rest = (SCALE[self._phase][1] - self.value) * elapsed / gained
+        return round(rest + (self._fetched_in if self._phase == "work" else 0.0), 1)
 
     def _enter(self, phase: Phase, total: int) -> None:
+        if phase == "work":
+            self._fetched_in = self._clock() - self._began
         self._phase: Phase = phase
         self._total = total
         self._bytes = 0

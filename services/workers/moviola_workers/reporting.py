@@ -75,13 +75,10 @@ class Reporter:
                 told = moves
 
     async def show(self, meter: Meter, every: float) -> None:
-        """Tell the progress as it changes; never returns."""
-        shown = 0.0
+        """Tell the progress, also where it stands still: time passes, and so the estimate moves. Never returns."""
         while True:
             await asyncio.sleep(every)
-            if meter.value != shown:
-                shown = meter.value
-                await self._tell(self.event(TaskProgress, progress=shown, eta_seconds=meter.eta_seconds()))
+            await self._tell(self.event(TaskProgress, progress=meter.value, eta_seconds=meter.eta_seconds()))
 
     async def _tell(self, event: TaskEvent) -> bool:
         try:

@@ -103,7 +103,12 @@ class Attempt:
             self._place.storage, self.command, result, scratch=room.work, prefix=prefix, meter=self._meter
         )
         return self._reporter.event(
-            TaskSucceeded, outputs=outputs, probe=result.probe, loudness=result.loudness, source_sha256=digest
+            TaskSucceeded,
+            outputs=outputs,
+            probe=result.probe,
+            loudness=result.loudness,
+            quality=result.quality,
+            source_sha256=digest,
         )
 
     async def _digest(self, inputs: Inputs) -> str | None:

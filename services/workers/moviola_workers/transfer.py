@@ -18,6 +18,7 @@ import stamina
 
 from moviola.errors import NoSpace, ObjectChanged, ObjectNotFound, StorageUnavailable, TaskFailure
 from moviola.messages import ObjectRef, TaskCommand
+from moviola.plan import FINDINGS_ONLY
 from moviola.ports.object_storage import ObjectStorage, Progress, StoredObject
 from moviola.video import OutputFile
 from moviola_workers.dialogue import MAX_MESSAGE
@@ -126,12 +127,13 @@ def _changed() -> TaskFailure:
 def _checked(command: TaskCommand, result: JobResult, scratch: Path) -> list[int]:
     """The sizes of what was made, once it is known to be what the command asked for."""
     names = sorted(made.name for made in result.made)
-    if command.kind == "probe":
-        fits = not names and result.probe is not None
+    found_only = command.kind in FINDINGS_ONLY
+    if found_only:
+        fits = not names and (result.probe if command.kind == "probe" else result.quality) is not None
     else:
         fits = names == sorted(command.files) if command.files else len(names) == 1
     if not fits:
-        wanted = ", ".join(command.files) or ("facts" if command.kind == "probe" else "one file")
+        wanted = ", ".join(command.files) or ("facts" if found_only else "one file")
         message = f"The step made {', '.join(names) or 'nothing'} where {wanted} was asked for."
         raise TaskFailure("worker.wrong_result", message[:MAX_MESSAGE], permanent=False)
     return [_size_of(made, scratch.resolve()) for made in result.made]

@@ -9,6 +9,7 @@ from moviola.errors import StaleVersion
 from moviola.planner import compile_plan
 from moviola.ports.video_store import VideoStore
 from moviola.probe import Probe, VideoStream, Warning
+from moviola.quality import Check, Quality
 from moviola.recipe import SHOWCASE
 from moviola.video import Failure, OutputFile, Run, RunId, RunState, Video, new_id
 from tests.contracts.video_store.conftest import Opener
@@ -47,6 +48,7 @@ async def test_a_run_comes_back_as_it_went_in(store: VideoStore) -> None:
         probe=PROBE,
         files=(FILE, FILE),
         failure=Failure(code="media.corrupt", step="render", message='It is "broken"'),
+        quality=Quality(checks=(Check(name="duration", ok=False, expected="2 s", found="1 s", file="result.mp4"),)),
         priority=3,
         updated_at=at(1),
         finished_at=at(2),

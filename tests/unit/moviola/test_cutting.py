@@ -76,7 +76,7 @@ def test_sound_that_is_worked_on_leaves_the_pictures_to_be_copied() -> None:
 
     plan = plan_of(TRIM, {"step": "downmix"}, {"step": "normalize"}, of=probe)
 
-    assert [one.kind for one in plan.passes] == ["measure", "render"]
+    assert [one.kind for one in plan.passes] == ["measure", "render", "verify"]
     edit = plan.passes[1].parameters
     assert isinstance(edit, Edit)
     assert edit.smart_cut

@@ -45,10 +45,10 @@ def kinds(plan: Plan) -> list[str]:
 
 def test_the_default_recipe_costs_one_generation() -> None:
     plan = compile_plan(SHOWCASE, facts())
-    assert kinds(plan) == ["render", "thumbnails"]
+    assert kinds(plan) == ["render", "thumbnails", "verify"]
     assert plan.generations == 1
     assert plan.passes[0].covers == (0, 1, 2, 3)
-    assert [one.files for one in plan.passes] == [("result.mp4",), ("poster.jpg",)]
+    assert [one.files for one in plan.passes] == [("result.mp4",), ("poster.jpg",), ()]
 
 
 def test_without_fusion_each_step_is_a_pass_that_reads_the_one_before() -> None:
@@ -59,18 +59,19 @@ def test_without_fusion_each_step_is_a_pass_that_reads_the_one_before() -> None:
         ("watermark", "resize"),
         ("mute", "watermark"),
         ("thumbnails", "mute"),
+        ("verify", "mute"),
     ]
     assert plan.generations == 3
     assert [one.name for one in plan.passes if "result.mp4" in one.files] == ["mute"]
 
 
 def test_a_step_alone_goes_to_the_worker_of_its_kind() -> None:
-    assert kinds(plan_of({"step": "resize", "height": 480})) == ["resize"]
+    assert kinds(plan_of({"step": "resize", "height": 480})) == ["resize", "verify"]
 
 
 def test_muting_alone_copies_packets() -> None:
     plan = plan_of({"step": "mute"})
-    assert kinds(plan) == ["mute"]
+    assert kinds(plan) == ["mute", "verify"]
     assert plan.generations == 0
     assert edit_of(plan.passes[0]).copy_packets
 
@@ -83,7 +84,7 @@ def test_muting_alone_encodes_what_the_output_may_not_hold() -> None:
 
 def test_no_steps_mean_a_conversion() -> None:
     plan = compile_plan(Recipe(steps=()), facts())
-    assert kinds(plan) == ["render"]
+    assert kinds(plan) == ["render", "verify"]
     assert plan.passes[0].files == ("result.mp4",)
 
 
@@ -99,7 +100,7 @@ def test_thumbnails_alone_look_at_the_original() -> None:
 
 def test_the_same_step_twice_gets_two_names() -> None:
     trim = {"step": "trim", "start": 1}
-    assert [one.name for one in plan_of(trim, trim, fusion=False).passes] == ["trim", "trim-2"]
+    assert [one.name for one in plan_of(trim, trim, fusion=False).passes] == ["trim", "trim-2", "verify"]
 
 
 def test_a_trim_of_a_trim_is_one_span_on_the_originals_clock() -> None:

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moviola.errors import InvalidRecipe
-from moviola.recipe import BUILT_IN, Mute, Recipe, Resize, Thumbnails, Trim, Watermark, parse_recipe
+from moviola.recipe import (
+    BUILT_IN,
+    Mute,
+    PreviewWish,
+    Recipe,
+    Resize,
+    StoryboardWish,
+    Thumbnails,
+    Trim,
+    Watermark,
+    parse_recipe,
+)
 
 
 def pointers(source: object) -> dict[str, str]:
@@ -103,12 +114,38 @@ def test_a_recipe_survives_being_stored(recipe: Recipe) -> None:
         ({"step": "watermark", "text": "a", "fade": 61}, "/steps/0/fade"),
         ({"step": "mute", "loud": True}, "/steps/0/loud"),
         ({"step": "thumbnails", "at": "1"}, "/steps/0/at"),
+        ({"step": "thumbnails", "width": 0}, "/steps/0/width"),
+        ({"step": "thumbnails", "poster": False}, "/steps/0"),
+        ({"step": "thumbnails", "poster": False, "storyboard": True, "at": 1}, "/steps/0/at"),
+        ({"step": "thumbnails", "storyboard": 1}, "/steps/0/storyboard"),
+        ({"step": "thumbnails", "storyboard": "yes"}, "/steps/0/storyboard"),
+        ({"step": "thumbnails", "storyboard": {"interval": 0}}, "/steps/0/storyboard/interval"),
+        ({"step": "thumbnails", "storyboard": {"interval": 1, "count": 5}}, "/steps/0/storyboard/count"),
+        ({"step": "thumbnails", "storyboard": {"columns": 26}}, "/steps/0/storyboard/columns"),
+        ({"step": "thumbnails", "storyboard": {"rows": 1}}, "/steps/0/storyboard/rows"),
+        ({"step": "thumbnails", "preview": []}, "/steps/0/preview"),
+        ({"step": "thumbnails", "preview": {"seconds": 60}}, "/steps/0/preview/seconds"),
+        ({"step": "thumbnails", "preview": {"frames_per_second": "10"}}, "/steps/0/preview/frames_per_second"),
+        ({"step": "thumbnails", "preview": {"loop": 1}}, "/steps/0/preview/loop"),
         ({"step": "zap"}, "/steps/0"),
         ({}, "/steps/0"),
     ],
 )
 def test_a_bad_field_is_pointed_at(step: dict[str, object], pointer: str) -> None:
     assert pointer in pointers(one_step(**step))
+
+
+def test_true_asks_for_the_usual_still_and_false_for_none() -> None:
+    usual = parse_recipe(one_step(step="thumbnails", storyboard=True, preview={}))
+    assert usual.steps == (Thumbnails(storyboard=StoryboardWish(), preview=PreviewWish()),)
+    assert parse_recipe(usual.model_dump_json(exclude_none=True)) == usual
+    assert parse_recipe(one_step(step="thumbnails", storyboard=False, preview=None)).steps == (Thumbnails(),)
+
+
+def test_two_steps_may_share_the_stills_but_not_make_one_twice() -> None:
+    apart = [{"step": "thumbnails"}, {"step": "thumbnails", "poster": False, "preview": True}]
+    assert len(parse_recipe({"steps": apart}).steps) == 2
+    assert "one poster" in pointers({"steps": [{"step": "thumbnails"}, {"step": "thumbnails"}]})["/steps"]
 
 
 def test_all_of_a_watermark_is_read_and_survives_being_stored_without_its_nulls() -> None:

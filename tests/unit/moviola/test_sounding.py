@@ -27,16 +27,17 @@ def test_normalizing_is_measured_first_and_loses_nothing_of_the_picture() -> Non
     assert [(one.kind, one.source, one.needs) for one in plan.passes] == [
         ("measure", "original", ()),
         ("normalize", "original", ("measure",)),
+        ("verify", "normalize", ()),
     ]
     assert (plan.generations, plan.sound_generations) == (0, 1)
     assert plan.passes[0].parameters == Measure(target=-16, duration=60)
     assert edit_of(plan.passes[1]).sound == SoundWork(target=-16, measured="measure")
-    assert [one.files for one in plan.passes] == [("loudness.json",), ("result.mp4",)]
+    assert [one.files for one in plan.passes] == [("loudness.json",), ("result.mp4",), ()]
 
 
 def test_what_is_measured_is_what_is_kept() -> None:
     plan = plan_of({"step": "trim", "start": 1, "end": 3}, NORMALIZE, DOWNMIX, probe=with_sound(6))
-    assert kinds(plan) == ["measure", "render"]
+    assert kinds(plan) == ["measure", "render", "verify"]
     assert plan.passes[0].parameters == Measure(spans=(Span(start=1, end=3),), channels=2, target=-16, duration=2)
     assert (plan.generations, plan.sound_generations) == (1, 1)
 
@@ -50,6 +51,7 @@ def test_without_fusion_the_measuring_reads_what_the_step_before_made() -> None:
         ("normalize", "trim", ("measure",)),
         ("measure-2", "normalize", ()),
         ("normalize-2", "normalize", ("measure-2",)),
+        ("verify", "normalize-2", ()),
     ]
     shown = [(one.name, one.files) for one in plan.passes if one.files]
     assert shown == [("measure-2", ("loudness.json",)), ("normalize-2", ("result.mp4",))]
@@ -73,9 +75,8 @@ def test_what_can_do_nothing_is_warned_of_and_not_done(
     plan = plan_of(*steps, probe=with_sound(channels), fusion=fusion)
     assert [warning.code for warning in plan.warnings] == codes
     assert "measure" not in kinds(plan)
-    assert [one.parameters.sound for one in plan.passes if isinstance(one.parameters, Edit)] == [None] * len(
-        plan.passes
-    )
+    edits = [one.parameters for one in plan.passes if isinstance(one.parameters, Edit)]
+    assert [edit.sound for edit in edits] == [None] * (len(plan.passes) - 1)
     assert (plan.generations, plan.sound_generations) == (0, 0)
 
 

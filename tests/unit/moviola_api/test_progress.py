@@ -27,7 +27,7 @@ def test_the_shares_add_up_to_one_and_the_edit_has_the_most() -> None:
     shares = weights(compile_plan(SHOWCASE, a_probe()))
 
     assert sum(shares.values()) == pytest.approx(1)
-    assert shares == {"probe": 0.02, "thumbnails": 0.03, "render": pytest.approx(0.95)}
+    assert shares == {"probe": 0.02, "thumbnails": 0.03, "verify": 0.03, "render": pytest.approx(0.92)}
 
 
 def test_what_a_cut_copies_weighs_little() -> None:
@@ -53,9 +53,9 @@ def test_progress_is_weighed_over_the_passes_and_estimates_the_rest() -> None:
 
     glimpse = overall(run, tasks, {"render": Glimpse(0.5, eta_seconds=10)})
 
-    assert glimpse.done == pytest.approx(0.02 + 0.95 / 2)
-    # 20 s for the 95 % of the edit, and the thumbnails' 3 % at the same pace.
-    assert glimpse.eta_seconds == pytest.approx(10 + 20 * 0.03 / 0.95)
+    assert glimpse.done == pytest.approx(0.02 + 0.92 / 2)
+    # 20 s for the 92 % of the edit, and 3 % each for the thumbnails and the verifying at the same pace.
+    assert glimpse.eta_seconds == pytest.approx(10 + 20 * 0.06 / 0.92)
 
 
 def test_a_ready_run_is_whole_whatever_was_heard() -> None:
@@ -77,7 +77,7 @@ def test_a_pass_that_succeeded_counts_as_whole_before_the_database_is_asked() ->
     live, run = LiveProgress(), replace(a_run(), state=RunState.RENDERING)
     live.hear(TaskSucceeded(**vars(progress(run.id, 0.2)) | {"outputs": ()}))
 
-    assert overall(run, [a_task(run, "render", TaskState.RUNNING)], live.of(run.id)).done == pytest.approx(0.95)
+    assert overall(run, [a_task(run, "render", TaskState.RUNNING)], live.of(run.id)).done == pytest.approx(0.92)
 
 
 def test_the_quietest_run_is_forgotten_first() -> None:

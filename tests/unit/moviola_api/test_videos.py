@@ -236,7 +236,7 @@ async def test_a_plan_tells_what_a_recipe_would_cost_and_starts_nothing(api: Api
     assert (await plan(api, video, {"recipe": None}))[1]["passes"] == 0
     status, own = await plan(api, video, {})
 
-    assert (status, own["passes"], own["generations"]) == (200, 2, 1)
+    assert (status, own["passes"], own["generations"]) == (200, 3, 1)
     assert len(await api.posted()) == 1
 
 

@@ -6,13 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import av
 import pytest
 
 from moviola_cli.main import main
+from moviola_workers.child_process import ChildProgram
 from moviola_workers.engine.sample import make_sample
+from moviola_workers.serve import run_worker
 
 MOVIOLA = Path(sys.executable).parent / "moviola"
 
@@ -37,7 +40,7 @@ def names_in(folder: Path) -> list[str]:
 def test_all_steps_in_one_command(clip: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = [
         *("--start", "0.5", "--end", "1.5", "--width", "320", "--height", "180", "--watermark-text", "ANB"),
-        *("--mute", "--poster", "p.jpg", "--json"),
+        *("--mute", "--poster", "p.jpg", "--storyboard", "--preview", "--json"),
     ]
 
     assert main(["process", str(clip), "-o", "out.mp4", *flags]) == 0
@@ -45,10 +48,13 @@ def test_all_steps_in_one_command(clip: Path, here: Path, capsys: pytest.Capture
     told = capsys.readouterr()
     document = json.loads(told.out)
     assert document["status"] == "ready"
-    assert [one["path"] for one in document["files"]] == ["out.mp4", "p.jpg"]
+    made = ["out.mp4", "p.jpg", "storyboard.vtt", "storyboard.jpg", "preview.webp"]
+    assert [one["path"] for one in document["files"]] == made
     assert document["plan"]["generations"] == 1
+    assert document["quality"]["checks"]
+    assert all(check["ok"] for check in document["quality"]["checks"])
     assert "render (trim, resize, watermark, mute) 100%" in told.err.splitlines()
-    assert names_in(here) == ["out.mp4", "p.jpg"]
+    assert names_in(here) == sorted(made)
     with av.open(here / "out.mp4") as made:
         assert (made.streams.video[0].width, made.streams.video[0].height) == (320, 180)
         assert not made.streams.audio
@@ -135,6 +141,22 @@ def test_a_package_that_can_not_be_made_as_told_is_bad_use(
     assert names_in(here) == ["bad.srt", "recipe.json"]
 
 
+def test_stills_alone_are_of_the_input_and_replace_nothing_unasked(
+    clip: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "recipe.json").write_text('{"steps": [{"step": "thumbnails", "preview": true}]}')
+    command = ["process", str(clip), "-o", "out.mp4", "--recipe", "recipe.json"]
+
+    assert main(command) == 0
+
+    assert names_in(here) == ["poster.jpg", "preview.webp", "recipe.json"]
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("out.mp4: not made, since nothing is edited,")
+    assert told[1:] == ["poster.jpg", "preview.webp"]
+    assert main(command) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "moviola: poster.jpg exists; --force replaces it."
+
+
 @pytest.mark.parametrize(
     ("content", "flags", "code"),
     [
@@ -201,3 +223,20 @@ def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
+
+
+def test_a_result_that_does_not_pass_its_checks_is_a_failure_and_is_not_kept(
+    clip: Path, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = ChildProgram("faulty_steps", (str(Path(__file__).parent),))
+    monkeypatch.setattr("moviola_cli.embedded.run_worker", partial(run_worker, program=program))
+
+    assert main(["process", str(clip), "-o", "out.mp4", "--height", "90"]) == 1
+
+    told = capsys.readouterr()
+    assert told.err.splitlines()[-1] == (
+        "moviola: worker.bad_output: The result did not pass its checks: result.mp4: "
+        "streams is 1 picture, 0 sound, 0 others instead of 1 picture, 1 sound, 0 others."
+    )
+    assert "verify 100%" in told.err.splitlines()
+    assert names_in(here) == []

@@ -11,8 +11,10 @@ from moviola.recipe import (
     Mute,
     Normalize,
     Package,
+    PreviewWish,
     Recipe,
     Resize,
+    StoryboardWish,
     Thumbnails,
     TimeRange,
     Trim,
@@ -127,6 +129,23 @@ def test_a_new_step_goes_before_the_later_ones_and_none_comes_twice() -> None:
     assert recipe.output.quality == 30
 
 
+def test_stills_by_flag_are_just_those() -> None:
+    flags = RecipeFlags(storyboard=True, preview=True)
+
+    (one,) = compose_recipe(flags).steps
+
+    assert one == Thumbnails(poster=False, storyboard=StoryboardWish(), preview=PreviewWish())
+
+
+def test_a_flag_leaves_what_the_recipe_says_of_its_still() -> None:
+    board = StoryboardWish(count=5)
+    base = Recipe(steps=(Thumbnails(at=1, storyboard=board),))
+
+    (one,) = compose_recipe(RecipeFlags(storyboard=True, preview=True, poster=True), base).steps
+
+    assert one == Thumbnails(at=1, storyboard=board, preview=PreviewWish())
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
@@ -201,13 +220,11 @@ def test_captions_take_the_place_of_a_recipes_own_in_that_language() -> None:
     ]
 
 
-@pytest.mark.parametrize("flags", [{"hls": True}, {"poster": True}], ids=str)
-def test_where_a_video_is_expected_and_no_step_makes_one_all_of_it_is_taken(flags: dict[str, bool]) -> None:
-    steps = compose_recipe(RecipeFlags(result=True, **flags)).steps
-
-    assert steps[0] == Trim(start=0)
+def test_where_a_video_is_expected_and_only_a_package_is_made_all_of_it_is_taken() -> None:
+    assert compose_recipe(RecipeFlags(result=True, hls=True)).steps == (Trim(start=0), Package())
+    assert compose_recipe(RecipeFlags(result=True, hls=True, mute=True)).steps == (Mute(), Package())
+    assert compose_recipe(RecipeFlags(hls=True)).steps == (Package(),)
     assert compose_recipe(RecipeFlags(result=True)).steps == ()
-    assert compose_recipe(RecipeFlags(result=True, mute=True, **flags)).steps[0] == Mute()
 
 
 def test_heights_come_by_comma() -> None:

@@ -10,6 +10,7 @@ from moviola import object_keys
 from moviola.messages import CancelTasks, Message, TaskEvent, TaskFailed, TaskStarted, TaskSucceeded, VideoStateChanged
 from moviola.plan import POSTER, RESULT
 from moviola.probe import Probe, VideoStream
+from moviola.quality import Quality
 from moviola.recipe import SHOWCASE, Recipe
 from moviola.video import (
     DEFAULT_TENANT,
@@ -66,7 +67,7 @@ def uploaded_video(recipe: Recipe | None = SHOWCASE, *, video_id: str = "v1", at
 
 def outputs_for(run: Run, task_name: str, attempt: int, nonce: str) -> tuple[OutputFile, ...]:
     """What a worker would have made: the pass's files, or the one file that the next pass reads."""
-    if run.plan is None or task_name == "probe":
+    if run.plan is None or task_name in ("probe", "verify"):
         return ()
     one = run.plan.named(task_name)
     prefix = object_keys.outputs_of(run.tenant, run.video_id, run.id, one)
@@ -155,7 +156,8 @@ class Scene:
         task = self.task(name)
         outputs = outputs_for(self.run, name, task.attempt, nonce)
         probe = facts(duration) if name == "probe" else None
-        return self.word(TaskSucceeded, name, worker=worker, nonce=nonce, outputs=outputs, probe=probe)
+        quality = Quality(checks=()) if name == "verify" else None
+        return self.word(TaskSucceeded, name, worker=worker, nonce=nonce, outputs=outputs, probe=probe, quality=quality)
 
     def dispatches(self, name: str) -> Decision:
         return self.happens(Dispatch(self.task(name).id))

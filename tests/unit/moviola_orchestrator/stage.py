@@ -20,10 +20,11 @@ from moviola.messages import (
     VideoUploaded,
     WorkerAlive,
 )
-from moviola.plan import KINDS, Kind
+from moviola.plan import FINDINGS_ONLY, KINDS, Kind
 from moviola.ports.message_bus import Delivery, Envelope, MessageBus, Posting, post
 from moviola.ports.object_storage import ObjectStorage
 from moviola.ports.video_store import Transaction, VideoStore
+from moviola.quality import Quality
 from moviola.recipe import SHOWCASE, Recipe
 from moviola.settings import Settings
 from moviola.topology import DEAD, ORCHESTRATOR, task_queue
@@ -67,10 +68,11 @@ def result(command: TaskCommand, *, worker: str = "w1", nonce: str = "n1") -> Ta
             content_type="video/mp4",
         )
         for name in command.files or ("video.mp4",)
-        if command.kind != "probe"
+        if command.kind not in FINDINGS_ONLY
     ]
     probe = facts() if command.kind == "probe" else None
-    return word(TaskSucceeded, command, worker=worker, nonce=nonce, outputs=outputs, probe=probe)
+    quality = Quality(checks=()) if command.kind == "verify" else None
+    return word(TaskSucceeded, command, worker=worker, nonce=nonce, outputs=outputs, probe=probe, quality=quality)
 
 
 class FaultyStore:

@@ -19,8 +19,9 @@ from moviola.messages import (
     VideoStateChanged,
 )
 from moviola.probe import AudioStream, Loudness
-from moviola.recipe import Recipe, Thumbnails, Trim, parse_recipe
-from moviola.video import RunState, Status, TaskState
+from moviola.quality import Check, Quality
+from moviola.recipe import PreviewWish, Recipe, StoryboardWish, Thumbnails, Trim, parse_recipe
+from moviola.video import Failure, RunState, Status, TaskState
 from moviola_orchestrator.decision import Policy, Snapshot
 from moviola_orchestrator.happenings import (
     CancelRequested,
@@ -61,8 +62,8 @@ def test_a_run_is_queued_until_a_worker_starts() -> None:
 
 def test_a_fused_run_is_told_state_by_state() -> None:
     one = Scene()
-    one.does("probe", "render", "thumbnails")
-    assert one.run_states() == [R.UPLOADED, R.PROBING, R.RENDERING, R.THUMBNAILING, R.READY]
+    one.does("probe", "render", "thumbnails", "verify")
+    assert one.run_states() == [R.UPLOADED, R.PROBING, R.RENDERING, R.THUMBNAILING, R.VERIFYING, R.READY]
     ready = one.told[-1]
     assert isinstance(ready, VideoReady)
     assert [file.name for file in ready.files] == ["result.mp4", "poster.jpg"]
@@ -71,15 +72,15 @@ def test_a_fused_run_is_told_state_by_state() -> None:
 
 def test_without_fusion_each_step_has_its_state_in_the_recipes_order() -> None:
     one = scene({"step": "mute"}, {"step": "resize", "height": 360}, {"step": "trim", "end": 5}, fusion=False)
-    one.does("probe", "mute", "resize", "trim")
-    assert one.run_states() == [R.UPLOADED, R.PROBING, R.MUTING, R.RESIZING, R.TRIMMING, R.READY]
+    one.does("probe", "mute", "resize", "trim", "verify")
+    assert one.run_states() == [R.UPLOADED, R.PROBING, R.MUTING, R.RESIZING, R.TRIMMING, R.VERIFYING, R.READY]
     assert [(file.name, "/trim/" in file.key) for file in one.run.files] == [("result.mp4", True)]
 
 
 def test_two_steps_of_one_kind_in_a_row_are_one_state() -> None:
     one = scene({"step": "trim", "end": 50}, {"step": "trim", "end": 5}, fusion=False)
-    one.does("probe", "trim", "trim-2")
-    assert one.run_states() == [R.UPLOADED, R.PROBING, R.TRIMMING, R.READY]
+    one.does("probe", "trim", "trim-2", "verify")
+    assert one.run_states() == [R.UPLOADED, R.PROBING, R.TRIMMING, R.VERIFYING, R.READY]
 
 
 def test_a_video_without_a_recipe_is_ready_when_it_is_probed() -> None:
@@ -101,11 +102,49 @@ def test_sound_is_measured_before_it_is_normalized_and_its_figures_are_kept() ->
     one.starts("measure")
     loudness = Loudness(integrated=-23.0, true_peak=-4.0, range=3.0)
     one.happens(one.result("measure").model_copy(update={"loudness": loudness}))
-    one.does("normalize", "thumbnails")
+    one.does("normalize", "thumbnails", "verify")
 
-    assert one.run_states() == [R.UPLOADED, R.PROBING, R.MEASURING, R.NORMALIZING, R.THUMBNAILING, R.READY]
+    states = [R.UPLOADED, R.PROBING, R.MEASURING, R.NORMALIZING, R.THUMBNAILING, R.VERIFYING, R.READY]
+    assert one.run_states() == states
     assert one.run.probe == probe.model_copy(update={"loudness": loudness})
     assert [file.name for file in one.run.files] == ["loudness.json", "result.mp4", "poster.jpg"]
+
+
+LOST = Check(name="frame_count", ok=False, expected="50", found="12", file="result.mp4")
+FINE = Check(name="container", ok=True, expected="mp4", found="mp4", file="result.mp4")
+
+
+def test_a_result_that_does_not_pass_its_checks_fails_the_run_and_the_report_stays() -> None:
+    one = Scene()
+    one.does("probe", "render", "thumbnails")
+    one.starts("verify")
+    report = Quality(checks=(FINE, LOST))
+    one.happens(one.result("verify").model_copy(update={"quality": report}))
+    assert one.state is R.FAILED
+    assert one.task_states()["verify"] is T.FAILED
+    assert one.run.quality == report
+    message = "The result did not pass its checks: result.mp4: frame_count is 12 instead of 50."
+    assert one.run.failure == Failure(code="worker.bad_output", step="verify", message=message)
+    assert one.run.files == ()
+
+
+def test_a_report_with_warnings_only_stays_with_a_ready_run() -> None:
+    one = Scene()
+    one.does("probe", "render", "thumbnails")
+    one.starts("verify")
+    report = Quality(checks=(FINE, LOST.model_copy(update={"level": "warning"})))
+    one.happens(one.result("verify").model_copy(update={"quality": report}))
+    assert (one.state, one.run.quality) == (R.READY, report)
+
+
+def test_a_look_at_the_result_that_found_nothing_is_no_success() -> None:
+    one = Scene()
+    one.does("probe", "render", "thumbnails")
+    one.starts("verify")
+    one.happens(one.result("verify").model_copy(update={"quality": None}))
+    assert one.task("verify").failure == Failure(
+        code="worker.bad_result", step="verify", message="The worker found nothing, and said that it succeeded."
+    )
 
 
 def test_a_pass_waits_for_its_source() -> None:
@@ -117,12 +156,12 @@ def test_a_pass_waits_for_its_source() -> None:
 
 
 def test_passes_that_do_not_need_each_other_run_side_by_side() -> None:
-    one = Scene(uploaded_video(Recipe(steps=(Thumbnails(), Thumbnails(at=3)))))
+    one = Scene(uploaded_video(Recipe(steps=(Thumbnails(storyboard=StoryboardWish()),))))
     one.does("probe")
-    one.starts("thumbnails-2", worker="w2", nonce="n2")
+    one.starts("thumbnails-storyboard", worker="w2", nonce="n2")
     one.starts("thumbnails")
-    assert one.task_states() == {"probe": T.SUCCEEDED, "thumbnails": T.RUNNING, "thumbnails-2": T.RUNNING}
-    one.happens(one.result("thumbnails-2", worker="w2", nonce="n2"))
+    assert one.task_states() == {"probe": T.SUCCEEDED, "thumbnails": T.RUNNING, "thumbnails-storyboard": T.RUNNING}
+    one.happens(one.result("thumbnails-storyboard", worker="w2", nonce="n2"))
     assert one.state is R.THUMBNAILING
     one.happens(one.result("thumbnails"))
     assert one.state is R.READY
@@ -139,7 +178,7 @@ def test_each_entry_says_what_it_was_what_it_became_and_why() -> None:
 
 def test_a_state_change_has_the_id_of_its_entry() -> None:
     one = Scene()
-    one.does("probe", "render", "thumbnails")
+    one.does("probe", "render", "thumbnails", "verify")
     told = [(m.entry_id, m.previous, m.state) for m in one.told if isinstance(m, VideoStateChanged)]
     assert told == [(e.id, e.previous, e.state) for e in one.entries if e.subject == "run"]
 
@@ -264,19 +303,19 @@ def test_a_permanent_failure_fails_the_run_at_once() -> None:
 
 
 def test_a_failing_run_calls_its_other_tasks_off() -> None:
-    one = Scene(uploaded_video(Recipe(steps=(Thumbnails(), Thumbnails(at=3), Thumbnails(at=4)))))
+    one = Scene(uploaded_video(Recipe(steps=(Thumbnails(storyboard=StoryboardWish(), preview=PreviewWish()),))))
     one.does("probe")
-    one.starts("thumbnails-2", nonce="n2")
-    lease = one.task("thumbnails-2").lease_until
+    one.starts("thumbnails-storyboard", nonce="n2")
+    lease = one.task("thumbnails-storyboard").lease_until
     decision = one.fails("thumbnails", "media.corrupt", permanent=True)
     assert one.task_states() == {
         "probe": T.SUCCEEDED,
         "thumbnails": T.FAILED,
-        "thumbnails-2": T.CANCELED,
-        "thumbnails-3": T.CANCELED,
+        "thumbnails-storyboard": T.CANCELED,
+        "thumbnails-preview": T.CANCELED,
     }
-    assert CancelTasks(task_ids=(one.task("thumbnails-2").id,)) in decision.messages
-    assert one.task("thumbnails-2").lease_until == lease  # the worker may write until then
+    assert CancelTasks(task_ids=(one.task("thumbnails-storyboard").id,)) in decision.messages
+    assert one.task("thumbnails-storyboard").lease_until == lease  # the worker may write until then
 
 
 def test_a_transient_failure_backs_off_with_full_jitter() -> None:
@@ -454,7 +493,7 @@ def test_what_a_dead_process_had_on_the_way_waits_again_uncharged() -> None:
     one.happens(Restarted())
     task = one.task("probe")
     assert (task.state, task.attempt, task.charged, task.nonce) == (T.PENDING, 2, 0, None)
-    one.does("probe", "render", "thumbnails", nonce="n2")
+    one.does("probe", "render", "thumbnails", "verify", nonce="n2")
     assert one.state is R.READY
 
 
@@ -528,12 +567,12 @@ def test_whatever_ends_the_attempt_ends_the_cancel(end: str) -> None:
 
 
 def test_a_task_is_not_dispatched_while_its_run_is_canceling() -> None:
-    one = Scene(uploaded_video(Recipe(steps=(Thumbnails(), Thumbnails(at=3)))))
+    one = Scene(uploaded_video(Recipe(steps=(Thumbnails(storyboard=StoryboardWish()),))))
     one.does("probe")
     one.starts("thumbnails")
     one.happens(CancelRequested())
-    assert one.task("thumbnails-2").state is T.CANCELED
-    assert not one.dispatches("thumbnails-2").changed
+    assert one.task("thumbnails-storyboard").state is T.CANCELED
+    assert not one.dispatches("thumbnails-storyboard").changed
 
 
 @pytest.mark.parametrize("request_", [CancelRequested(), DeleteRequested()])
@@ -543,7 +582,7 @@ def test_a_cancel_asked_for_twice_or_after_the_end_changes_nothing(request_: Can
     one.happens(request_)
     assert not one.happens(request_).changed
     done = Scene()
-    done.does("probe", "render", "thumbnails")
+    done.does("probe", "render", "thumbnails", "verify")
     assert not done.happens(request_).changed
     assert done.state is R.READY
 

@@ -20,7 +20,8 @@ from moviola_orchestrator.lifecycle import (
 
 R, T = RunState, TaskState
 EDITING = [R.TRIMMING, R.RESIZING, R.WATERMARKING, R.MUTING, R.DOWNMIXING, R.NORMALIZING, R.MEASURING]
-WORKING = [R.PROBING, *EDITING, R.RENDERING, R.PACKAGING, R.THUMBNAILING]
+MAKING = [R.PROBING, *EDITING, R.RENDERING, R.PACKAGING, R.THUMBNAILING]
+WORKING = [*MAKING, R.VERIFYING]
 RUN_TRIGGERS: list[RunTrigger] = [*KINDS, "finish", "fail", "cancel", "stopped"]
 TASK_TRIGGERS: tuple[TaskTrigger, ...] = get_args(TaskTrigger)
 
@@ -36,9 +37,11 @@ def expected_run(state: RunState, trigger: str) -> RunState | None:
         case "render":
             return R.RENDERING if state in (R.PROBING, R.MEASURING) else None
         case "package":
-            return R.PACKAGING if state in WORKING and state not in (R.PACKAGING, R.THUMBNAILING) else None
+            return R.PACKAGING if state in MAKING and state not in (R.PACKAGING, R.THUMBNAILING) else None
         case "thumbnails":
-            return R.THUMBNAILING if state in WORKING and state is not R.THUMBNAILING else None
+            return R.THUMBNAILING if state in MAKING and state is not R.THUMBNAILING else None
+        case "verify":
+            return R.VERIFYING if state in MAKING else None
         case "finish":
             return R.READY if state in WORKING else None
         case "fail":

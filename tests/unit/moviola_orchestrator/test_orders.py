@@ -19,7 +19,7 @@ from moviola.messages import (
     VideoFailed,
     VideoReady,
 )
-from moviola.recipe import Recipe, Resize, Thumbnails, Trim
+from moviola.recipe import PreviewWish, Recipe, Resize, Thumbnails, Trim
 from moviola.video import TERMINAL_RUN_STATES, TERMINAL_TASK_STATES, Task, TaskState
 from moviola_orchestrator.decision import Policy
 from moviola_orchestrator.happenings import CancelRequested, LeaseExpired, Restarted, Unclaimed, WorkerWord
@@ -39,7 +39,7 @@ class Command:
 class AnyOrder(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        recipe = Recipe(steps=(Trim(end=5), Resize(height=360), Thumbnails(), Thumbnails(at=1)))
+        recipe = Recipe(steps=(Trim(end=5), Resize(height=360), Thumbnails(preview=PreviewWish())))
         self.scene = Scene(uploaded_video(recipe), Policy(fusion=False, retry_tries=4))
         self.commands: list[Command] = []
         self.words: list[WorkerWord] = []

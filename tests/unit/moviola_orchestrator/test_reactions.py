@@ -26,7 +26,7 @@ from tests.unit.moviola_orchestrator.stage import Stage, result, word
 async def test_an_uploaded_video_goes_all_the_way(stage: Stage) -> None:
     video = await stage.upload()
     await stage.quiet()
-    await stage.do("probe", "render", "thumbnails")
+    await stage.do("probe", "render", "thumbnails", "verify")
     run = await stage.run_of(video)
     assert run.state is RunState.READY
     assert [file.name for file in run.files] == ["result.mp4", "poster.jpg"]
@@ -66,7 +66,7 @@ async def test_a_video_that_is_not_there_begins_no_run(stage: Stage, state: Vide
 async def test_every_message_three_times_changes_nothing(stage: Stage) -> None:
     video = await stage.upload()
     await stage.quiet()
-    for kind in ("probe", "render", "thumbnails"):
+    for kind in ("probe", "render", "thumbnails", "verify"):
         command = await stage.command(kind)
         await stage.says(*[word(TaskStarted, command)] * 3)
         await stage.says(*[result(command)] * 3)

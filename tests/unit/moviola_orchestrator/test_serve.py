@@ -140,7 +140,7 @@ async def test_a_lone_process_that_restarts_finishes_what_was_running(
             run = await view.runs.latest(video.id)
             assert run is not None
             tasks = {task.name: (task.attempt, task.charged) for task in await view.tasks.of_run(run.id)}
-    assert tasks == {"probe": (2, 0), "render": (1, 0), "thumbnails": (1, 0)}
+    assert tasks == {"probe": (2, 0), "render": (1, 0), "thumbnails": (1, 0), "verify": (1, 0)}
 
 
 async def test_a_running_task_is_canceled_within_a_moment(opened: Infrastructure, settings: Settings) -> None:

@@ -31,7 +31,7 @@ async def test_an_expired_lease_gives_the_task_to_the_next_worker(stage: Stage, 
     await stage.says(result(lost))  # the zombie's
     assert (await stage.tasks_of(video))["probe"].state is TaskState.RUNNING
     await stage.says(result(again, worker="w2", nonce="n2"))
-    await stage.do("render", "thumbnails")
+    await stage.do("render", "thumbnails", "verify")
     assert (await stage.run_of(video)).state is RunState.READY
 
 
@@ -161,7 +161,7 @@ async def test_a_video_whose_doorbell_was_lost_is_begun(stage: Stage) -> None:
     video = await stage.upload(doorbell=False)
     await stage.sweeper.sweep()
     await stage.quiet()
-    await stage.do("probe", "render", "thumbnails")
+    await stage.do("probe", "render", "thumbnails", "verify")
     assert (await stage.run_of(video)).state is RunState.READY
 
 
@@ -228,7 +228,7 @@ async def test_a_deleted_video_is_purged_and_told_of(stage: Stage, video: Video)
     kept = await stage.upload(doorbell=False)
     await put_objects(stage, video)
     await put_objects(stage, kept)
-    await stage.do("probe", "render", "thumbnails")
+    await stage.do("probe", "render", "thumbnails", "verify")
     await stage.delete(video)
     await stage.sweeper.sweep()
     await stage.quiet()

@@ -74,8 +74,11 @@ class Bench:
         assert made.path == self.directory / "result.mp4"
         return made.path
 
-    def poster(self, source: Path, at: float | None = None) -> Path:
-        job = Job(kind="thumbnails", parameters=Poster(at=at), source=source, scratch=self.directory)
+    def poster(
+        self, source: Path, at: float | None = None, bounds: tuple[int | None, int | None] = (None, None)
+    ) -> Path:
+        wish = Poster(at=at, width=bounds[0], height=bounds[1])
+        job = Job(kind="thumbnails", parameters=wish, source=source, scratch=self.directory)
         (made,) = self.run(job).made
         assert made.content_type == "image/jpeg"
         return made.path

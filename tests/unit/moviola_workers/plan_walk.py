@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from moviola.plan import PROBE_PASS, Plan
+from moviola.plan import PROBE_PASS, Plan, is_result
 from moviola.planner import compile_plan
+from moviola.quality import Quality
 from moviola.recipe import parse_recipe
 from moviola_workers.job import Job, JobResult
 from moviola_workers.steps.table import STEPS
@@ -45,7 +46,9 @@ class Walk:
                 files=one.files,
                 encoder_threads=2,
             )
-            made[one.name] = self._do(job, one.name).made[0].path
+            result = self._do(job, one.name)
+            if result.made:
+                made[one.name] = result.made[0].path
 
     def _do(self, job: Job, name: str) -> JobResult:
         self.progress[name] = []
@@ -54,7 +57,16 @@ class Walk:
 
     @property
     def result(self) -> Path:
-        return self.results[self.plan.passes[-1].name].made[0].path
+        return next(
+            made.path for one in self.plan.passes for made in self.results[one.name].made if is_result(made.name)
+        )
+
+    @property
+    def quality(self) -> Quality:
+        """What the last pass found of it."""
+        quality = self.results["verify"].quality
+        assert quality is not None
+        return quality
 
 
 def ffprobe(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:

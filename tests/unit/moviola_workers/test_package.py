@@ -39,7 +39,8 @@ RENDITIONS = ("192p", "96p")
 
 
 def test_one_pass_makes_the_result_and_everything_that_the_plan_promised(fused: Walk) -> None:
-    (one,) = fused.plan.passes
+    one = fused.plan.named("render")
+    assert [each.kind for each in fused.plan.passes] == ["render", "verify"]
     made = fused.results["render"].made
     assert tuple(file.name for file in made) == one.files
     types = {file.name.rpartition(".")[2]: file.content_type for file in made}
@@ -175,7 +176,7 @@ def test_a_package_beside_copied_packets_shows_the_same_as_the_result(tmp_path: 
     source = make(tmp_path / "clip.mp4", Clip(frames=150, gop=25, tone=Tone(beeps=(2.0,))))
     trim = {"step": "trim", "start": 0.9, "end": 5.5}
     walk = Walk(source, tmp_path, trim, {"step": "package", "heights": [48], "segment_seconds": 2.0})
-    assert [one.name for one in walk.plan.passes] == ["trim", "package"]
+    assert [one.name for one in walk.plan.passes] == ["trim", "package", "verify"]
     assert walk.plan.generations_of == {"result.mp4": 1, "hls": 1}
     tree = reader.package_of(walk.results["package"])
     result = walk.results["trim"].made[0].path

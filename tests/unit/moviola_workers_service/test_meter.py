@@ -63,11 +63,32 @@ def test_report_that_changes_nothing_is_a_move(meter, clock):
     assert meter.idle_seconds() == 0
 
 
-def test_eta_follows_from_the_rate_of_the_phase(meter, clock):
-    clock.now += 50  # however long the source took
+def test_eta_follows_from_the_rate_of_the_work_and_what_the_fetching_took(meter, clock):
+    clock.now += 5  # fetching the source
     meter.begin("work")
     meter.moved(0.1)
     assert meter.eta_seconds() is None
     clock.now += 10
-    meter.moved(0.5)  # 45 % in 10 s, half is left
-    assert meter.eta_seconds() == pytest.approx(11.1)
+    meter.moved(0.5)  # half of it in 10 s
+    assert meter.eta_seconds() == pytest.approx(10 + 5)
+
+
+def test_fetching_does_not_tell_how_long_the_work_will_take(meter, clock):
+    meter.begin("fetch", total=100)
+    clock.now += 10
+    meter.moved_bytes(50)
+    assert meter.eta_seconds() is None
+
+
+def test_progress_and_estimate_are_right_at_every_frame(meter, clock):
+    frames, each = 500, 0.04
+    meter.begin("work")
+    values = []
+    for number in range(1, frames + 1):
+        clock.now += each
+        meter.moved(number / frames)
+        values.append(meter.value)
+        left = (frames - number) * each
+        assert number * each < 1.0 or meter.eta_seconds() == pytest.approx(left, abs=0.1)
+    assert values == sorted(values)
+    assert values[-1] == pytest.approx(0.95)

@@ -155,7 +155,16 @@ async def test_progress_never_goes_back_and_has_an_eta(bench, tmp_path):
     await bench.end_of(command)
     shown = [message.progress for message in bench.said if isinstance(message, TaskProgress)]
     assert len(shown) > 3
-    assert all(before < after for before, after in pairwise(shown))
+    assert all(before <= after for before, after in pairwise(shown))
+
+
+async def test_progress_is_told_where_it_stands_still(bench, tmp_path):
+    command = await bench.send(await bench.task(f"hang {tmp_path / 'ready'}"))
+    still = []
+    await bench.hear(lambda message: (isinstance(message, TaskProgress) and still.append(message)) or len(still) > 4)
+    assert len({message.progress for message in still[1:]}) == 1
+    await bench.bus.publish([post(CancelTasks(task_ids=(command.task_id,)))])
+    await bench.end_of(command)
 
 
 async def test_cancel_kills_the_child_within_two_seconds(bench, tmp_path):

@@ -22,5 +22,7 @@ ahead                   an iterator run in a thread of its own
 renditions, hls         the files of an HLS package while they are written; what completes it
 fragments, segments     what lies where in them, and as what a playlist names it
 codec_names, playlists  what players are told
-poster, sample          a still picture; a clip to try things with
+display                 the frame that is on display at a time, or a key frame near it
+poster, storyboard, preview, still      pictures of a video, moving or not; a single frame as an image
+sample                  a clip to try things with
 """

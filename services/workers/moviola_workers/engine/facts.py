@@ -1,25 +1,29 @@
 """The facts of a file, as truthfully as its packets and its first picture tell them."""
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 from av.audio.stream import AudioStream as SourceAudio
 from av.container.input import InputContainer
+from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream as SourceVideo
 
 from moviola.messages import Limits
-from moviola.probe import AudioStream, Probe, VideoStream, Warning
-from moviola_workers.engine import colour, geometry, opening, packets
+from moviola.probe import AudioStream, OtherStream, Probe, VideoStream
+from moviola_workers.engine import colour, description, geometry, opening, packets
 from moviola_workers.engine.cut_survey import CutSurvey
 from moviola_workers.engine.failures import refused, translated
+from moviola_workers.engine.file_order import index_leads
+from moviola_workers.engine.oddities import Signs, has_index, oddities
 from moviola_workers.engine.packets import Survey
 from moviola_workers.engine.reading import PictureReader
+from moviola_workers.engine.sound_survey import SoundTally, tallies_of
 
 UNSAID_RATE = Fraction(25)
-# Header and packets may differ by this much before it is worth a word.
-SLACK = Fraction(1)
+# Containers that have an index in one place.
+INDEXED = ("mov,", "matroska")
+LONGEST_TITLE = 200
 
 
 def read_facts(path: Path, limits: Limits) -> Probe:
@@ -27,7 +31,9 @@ def read_facts(path: Path, limits: Limits) -> Probe:
     with translated("reading the file's facts"), opening.opened(path, limits) as container:
         video = opening.main_video(container, limits)
         cut = CutSurvey(video, limits)
-        surveyed = packets.survey(container, video, limits, cut.take)
+        sounds = tallies_of(container.streams.audio)
+        indexed = has_index(container, path)
+        surveyed = packets.survey(container, video, limits, cut.take, sounds)
         if surveyed.encrypted:
             raise refused("media.encrypted", "The video is encrypted.")
         # After the packets, since encrypted pictures look like broken ones.
@@ -37,7 +43,11 @@ def read_facts(path: Path, limits: Limits) -> Probe:
         _check_length(duration, limits)
         about = _video(video, first, surveyed, interlaced=interlaced)
         cutting = cut.facts(origin, surveyed.base, complete=surveyed.count is not None)
-        return _probe(path, container, about.model_copy(update={"cut": cutting}), duration, first)
+        audio = tuple(_audio(stream, sounds[stream.index], surveyed) for stream in container.streams.audio)
+        facts = _probe(path, container, about.model_copy(update={"cut": cutting}), audio, duration)
+        exact = geometry.orientation_of(first).exact
+        signs = Signs(indexed, exact_rotation=exact, hidden=surveyed.hidden, corrupt=surveyed.corrupt)
+        return facts.model_copy(update={"warnings": tuple(oddities(container, facts, signs, limits))})
 
 
 def _first_picture(path: Path, limits: Limits) -> tuple[VideoFrame, bool]:
@@ -55,17 +65,41 @@ def _check_length(duration: Fraction, limits: Limits) -> None:
         raise refused("media.too_long", f"The video is longer than {limits.max_seconds:g} seconds.")
 
 
-def _probe(path: Path, container: InputContainer, video: VideoStream, duration: Fraction, first: VideoFrame) -> Probe:
+def _probe(
+    path: Path, container: InputContainer, video: VideoStream, audio: tuple[AudioStream, ...], duration: Fraction
+) -> Probe:
     size = path.stat().st_size
+    heard = next((one for one in audio if one.sample_rate > 0), None)
     return Probe(
         container=container.format.name,
+        container_name=container.format.long_name,
         size=size,
         duration=float(max(duration, Fraction(0))),
         bit_rate=round(size * 8 / duration) if duration > 0 else None,
         video=video,
-        audio=tuple(_audio(stream) for stream in container.streams.audio),
+        audio=audio,
+        others=tuple(_other(stream) for stream in container.streams if _is_other(stream, video)),
         subtitles=len(container.streams.subtitles),
-        warnings=tuple(_warnings(container, video, duration, first)),
+        chapters=len(container.chapters()),
+        sound_offset=round(heard.start_time - video.start_time, 6) if heard is not None else None,
+        fast_start=index_leads(path) if container.format.name.startswith(INDEXED) else None,
+    )
+
+
+def _is_other(stream: Stream, video: VideoStream) -> bool:
+    return stream.type != "audio" and stream.index != video.index
+
+
+def _other(stream: Stream) -> OtherStream:
+    # The stubs promise a codec context; a stream of an unknown codec has none.
+    context = stream.codec_context
+    cover = stream.type == "video" and bool(stream.disposition & opening.NOT_THE_PICTURE)
+    return OtherStream(
+        index=stream.index,
+        kind="cover" if cover else stream.type,
+        codec=context.codec.canonical_name if context is not None else None,
+        language=stream.language,
+        title=stream.metadata.get("title", "")[:LONGEST_TITLE] or None,
     )
 
 
@@ -75,10 +109,12 @@ def _video(stream: SourceVideo, first: VideoFrame, surveyed: Survey, *, interlac
     across, down = geometry.display_size(first.width, first.height, shape, orientation)
     hue = colour.colour_of(first)
     said = _said(first)
+    codec = stream.codec_context.codec.canonical_name
     return VideoStream(
         index=stream.index,
-        codec=stream.codec_context.codec.canonical_name,
+        codec=codec,
         profile=stream.profile,
+        level=description.level(codec, stream.codec_context.level),
         width=first.width,
         height=first.height,
         display_width=across,
@@ -86,19 +122,37 @@ def _video(stream: SourceVideo, first: VideoFrame, surveyed: Survey, *, interlac
         rotation=orientation.rotation,
         mirrored=orientation.mirrored,
         sample_aspect_ratio=f"{shape.numerator}:{shape.denominator}",
+        display_aspect_ratio=description.ratio(across, down),
         pixel_format=first.format.name,
         bit_depth=max(component.bits for component in first.format.components),
+        chroma=description.chroma(first.format),
         frame_rate=float(_rate(stream, surveyed)),
+        frame_rate_min=1 / surveyed.longest_gap if surveyed.longest_gap else None,
+        frame_rate_max=1 / surveyed.shortest_gap if surveyed.shortest_gap else None,
         variable_frame_rate=surveyed.varies,
         frames=surveyed.count if surveyed.count is not None else (stream.frames or None),
+        frames_counted=surveyed.count is not None,
+        longest_gap=surveyed.longest_gap,
         start_time=float(surveyed.start * surveyed.base),
         duration=float(surveyed.seconds),
-        bit_rate=stream.bit_rate or None,
+        bit_rate=_bit_rate(surveyed) or stream.bit_rate or None,
         hdr=hue.hdr,
+        hdr_format=description.hdr_format(first, hue.hdr),
         interlaced=interlaced,
+        field_order=description.FIELD_ORDERS.get(stream.codec_context.field_order),
         keyframe_interval=surveyed.key_interval,
+        gop_average=surveyed.gops.average,
+        gop_longest=surveyed.gops.longest or None,
+        open_gops=surveyed.gops.open,
+        b_frames=surveyed.gops.reordered,
         **said,
     )
+
+
+def _bit_rate(surveyed: Survey) -> int | None:
+    if surveyed.count is None or not surveyed.seconds:
+        return None
+    return round(surveyed.bytes * 8 / surveyed.seconds)
 
 
 def _said(first: VideoFrame) -> dict[str, str | None]:
@@ -121,10 +175,12 @@ def _rate(stream: SourceVideo, surveyed: Survey) -> Fraction:
     return stream.average_rate or surveyed.rate or stream.guessed_rate or UNSAID_RATE
 
 
-def _audio(stream: SourceAudio) -> AudioStream:
+def _audio(stream: SourceAudio, tally: SoundTally, surveyed: Survey) -> AudioStream:
     # The stubs promise a codec context; a stream of an unknown codec has none.
     context = stream.codec_context
     known = context is not None
+    declared = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
+    whole = surveyed.count is not None
     return AudioStream(
         index=stream.index,
         codec=context.codec.canonical_name if known else "unknown",
@@ -134,27 +190,7 @@ def _audio(stream: SourceAudio) -> AudioStream:
         layout=context.layout.name if known else None,
         language=stream.language,
         start_time=float(opening.start_of(stream) or 0),
-        duration=float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None,
-        bit_rate=(stream.bit_rate or None) if known else None,
+        duration=(tally.seconds if whole else None) or declared,
+        default=bool(stream.disposition & Disposition.default),
+        bit_rate=(tally.bit_rate() if whole else None) or ((stream.bit_rate or None) if known else None),
     )
-
-
-def _warnings(
-    container: InputContainer, video: VideoStream, duration: Fraction, first: VideoFrame
-) -> Iterator[Warning]:
-    if video.variable_frame_rate:
-        yield Warning(
-            code="probe.variable_frame_rate", message="Frames come at varying intervals; they keep their times."
-        )
-    declared = Fraction(container.duration, 1_000_000) if container.duration is not None else None
-    if declared is not None and abs(declared - duration) > max(SLACK, duration / 20):
-        message = f"The header says {float(declared):.3f} s, the picture ends at {float(duration):.3f} s."
-        yield Warning(code="probe.duration_differs", message=message)
-    if not geometry.orientation_of(first).exact:
-        yield Warning(code="probe.oblique_rotation", message="The picture is turned by no right angle; it is rounded.")
-    if video.interlaced:
-        yield Warning(code="probe.interlaced", message="The picture is interlaced; it is made progressive.")
-    if video.hdr:
-        yield Warning(code="probe.hdr", message=f"The picture is HDR ({video.hdr}); the result is standard range.")
-    if len(container.streams.audio) > 1:
-        yield Warning(code="probe.several_sounds", message="The file has several sounds; the first one is kept.")

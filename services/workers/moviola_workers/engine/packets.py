@@ -3,7 +3,7 @@
 A small file is read whole; of a large one its beginning and its end, since headers lie about the length.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -15,6 +15,8 @@ from av.video.stream import VideoStream
 
 from moviola.messages import Limits
 from moviola_workers.engine.failures import FFmpegError, refused
+from moviola_workers.engine.gops import Gops, GopWatch
+from moviola_workers.engine.sound_survey import SoundTallies
 
 # Up to this size a file is read whole.
 WHOLE_BYTES = 48 * 1024 * 1024
@@ -33,7 +35,8 @@ Watch = Callable[["Packet[VideoStream]"], None]
 class Survey:
     """Times are in ticks of ``base``; ``start`` and ``end`` bound what is shown.
 
-    ``count`` is None where not all was read.
+    ``count`` is None where not all was read. ``hidden`` packets are those that an edit list leaves out, ``corrupt``
+    those that are marked as damaged, ``bytes`` are of all that were read.
     """
 
     base: Fraction
@@ -42,7 +45,11 @@ class Survey:
     start: int
     end: int
     count: int | None
+    gops: Gops
     encrypted: bool = False
+    hidden: int = 0
+    corrupt: int = 0
+    bytes: int = 0
 
     @property
     def seconds(self) -> Fraction:
@@ -71,6 +78,21 @@ class Survey:
         gaps = [after - before for before, after in pairwise(self.keys)]
         return float(max(gaps) * self.base) if gaps else None
 
+    @property
+    def longest_gap(self) -> float | None:
+        """The longest time between pictures, in seconds; None where not all was read."""
+        if self.count is None:
+            return None
+        return float(max((after - before for before, after in pairwise(self.shown)), default=0) * self.base)
+
+    @property
+    def shortest_gap(self) -> float | None:
+        """The shortest time above 0 between pictures, in seconds; None where not all was read."""
+        if self.count is None:
+            return None
+        steps = (after - before for before, after in pairwise(self.shown))
+        return float(min((step for step in steps if step > 0), default=0) * self.base)
+
 
 class _Tally:
     def __init__(self, base: Fraction, limits: Limits, watch: Watch) -> None:
@@ -82,15 +104,21 @@ class _Tally:
         self.end: int | None = None
         self.count = 0
         self.encrypted = False
+        self.hidden = self.corrupt = self.bytes = 0
+        self.gops = GopWatch()
 
     def take(self, packet: "Packet[VideoStream]", *, sample: bool) -> None:
         self.count += 1
         if self.count > self.limits.max_frames:
             raise refused("media.too_many_frames", f"The video has more than {self.limits.max_frames} frames.")
         self.encrypted = self.encrypted or packet.has_sidedata("encryption_info")
+        self.corrupt += packet.is_corrupt
+        self.bytes += packet.size
         if sample:
             self.watch(packet)
+            self.gops.take(packet)
         if packet.is_discard:
+            self.hidden += 1
             return
         position = self._position(packet)
         until = position + (packet.duration or 0)
@@ -107,15 +135,21 @@ class _Tally:
         return packet.dts if packet.dts is not None else self.end or 0
 
 
-def survey(container: InputContainer, video: VideoStream, limits: Limits, watch: Watch = lambda _: None) -> Survey:
+def survey(
+    container: InputContainer,
+    video: VideoStream,
+    limits: Limits,
+    watch: Watch = lambda _: None,
+    sounds: SoundTallies | None = None,
+) -> Survey:
     """Read packets of a container that was just opened. Where it stands afterwards is not said.
 
-    ``watch`` is shown all of them, or those of the beginning, in order.
+    ``watch`` is shown all of them, or those of the beginning, in order. ``sounds`` hear of theirs on the way.
     """
     refuse_missing_entries(container, video)
     base = video.time_base or Fraction(1, 1000)
     tally = _Tally(base, limits, watch)
-    packets = (packet for packet in container.demux(video) if packet.size)
+    packets = _pictures(container, video, sounds or {})
     whole = container.size <= WHOLE_BYTES
     complete = _read(packets, tally, None if whole else HEAD_PACKETS, sample=True)
     if not complete:
@@ -125,8 +159,7 @@ def survey(container: InputContainer, video: VideoStream, limits: Limits, watch:
             complete = _read(packets, tally, None, sample=True)
         else:
             packets.close()
-            tail = (packet for packet in container.demux(video) if packet.size)
-            _read(tail, tally, TAIL_PACKETS, sample=False)
+            _read(_pictures(container, video, sounds or {}), tally, TAIL_PACKETS, sample=False)
     shown = sorted(tally.shown)
     start = shown[0] if shown else 0
     end = tally.end if tally.end is not None else start
@@ -138,9 +171,24 @@ def survey(container: InputContainer, video: VideoStream, limits: Limits, watch:
         start=start,
         # Some containers give no durations: the last picture is shown as long as the others.
         end=shown[-1] + step if complete and shown and end <= shown[-1] else end,
-        count=tally.count if complete else None,
+        count=len(shown) if complete else None,
         encrypted=tally.encrypted,
+        hidden=tally.hidden,
+        corrupt=tally.corrupt,
+        bytes=tally.bytes,
+        gops=tally.gops.gops(complete=complete),
     )
+
+
+def _pictures(container: InputContainer, video: VideoStream, sounds: SoundTallies) -> "Generator[Packet[VideoStream]]":
+    """The picture's packets; those of the sounds are counted as they come by."""
+    for packet in container.demux([video.index, *sounds]):
+        if not packet.size:
+            continue
+        if packet.stream.index == video.index:
+            yield packet  # type: ignore[misc]  # of the video stream, by its index
+        else:
+            sounds[packet.stream.index].take(packet)  # type: ignore[arg-type]  # of a sound, by its index
 
 
 def _read(packets: "Iterator[Packet[VideoStream]]", tally: _Tally, most: int | None, *, sample: bool) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -25,6 +26,9 @@ F = TypeVar("F", VideoFrame, AudioFrame)
 
 # Where a seek lands behind the time that was asked for, it is tried again this many seconds earlier.
 BACK = (Fraction(0), Fraction(1), Fraction(5))
+KEY_BACK = (Fraction(0), Fraction(1), Fraction(5), Fraction(20))
+# Packets that are looked at to find a key frame.
+MOST_SEARCHED = 2000
 # Frames before the first key frame after a seek lack their references.
 MOST_ORPHANS = 64
 # Broken packets: a few are concealed by the decoder; more than this share, beyond the first few, is no video.
@@ -162,6 +166,45 @@ class PictureReader(_Reader[VideoStream, VideoFrame]):
                 yield frame
                 break
         yield from frames
+
+    def key_frame(self, tick: int) -> VideoFrame | None:
+        """The last key frame at ``tick`` or before, no other being decoded; where a seek leads to none, one behind it.
+
+        None where there is none at all, or the file can't be sought.
+        """
+        found = None
+        for back in KEY_BACK:
+            found = self._key_from(tick - int(back / self.time_base), tick) or found
+            if found is not None and (found.pts or 0) <= tick:
+                break
+        return found
+
+    def _key_from(self, start: int, tick: int) -> VideoFrame | None:
+        self._fresh = False
+        try:
+            self.container.seek(start, stream=self.stream)
+        except FFmpegError:
+            return None
+        best: Packet[VideoStream] | None = None
+        for number, packet in enumerate(islice(self._demuxed(), MOST_SEARCHED)):
+            late = packet.pts is not None and packet.pts > tick
+            if packet.size and packet.is_keyframe and (best is None or not late):
+                best = packet
+            # With an index the first packet is the one; without it the seek came down anywhere before.
+            if best is not None and (late or number == 0):
+                break
+        return self._alone(best) if best is not None else None
+
+    def _alone(self, packet: "Packet[VideoStream]") -> VideoFrame | None:
+        """Flushed at once, since a decoder keeps a frame until it has seen more; the next seek makes up for that."""
+        try:
+            frames = [*packet.decode(), *self.stream.codec_context.decode(None)]
+        except (av.error.InvalidDataError, av.error.EOFError):
+            return None
+        frame = next((one for one in frames if one.key_frame), None)
+        if frame is not None and frame.pts is None:
+            frame.pts = frame.dts
+        return frame
 
     def frames(self, tick: int | None = None) -> Iterator[VideoFrame]:
         last: int | None = None

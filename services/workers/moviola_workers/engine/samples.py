@@ -55,14 +55,17 @@ class Samples:
     def placed(self, frame: AudioFrame, begin: Fraction, cut: Cut) -> Iterator[AudioFrame]:
         """The part of the frame that lies in the cut, behind the silence that may be due before it."""
         first = round((begin - cut.start + cut.lands) * self.rate)
+        last = round((cut.end - cut.start + cut.lands) * self.rate) if cut.end is not None else None
         if self._written > round(cut.lands * self.rate) and abs(first - self._written) <= JITTER * self.rate:
             first = self._written
         elif first > self._written:
-            yield from self.silence_until(Fraction(first, self.rate))
+            # Sound that begins only behind the cut's end leaves it silent, and no longer than it is.
+            until = first if last is None else min(first, last)
+            yield from self.silence_until(Fraction(until, self.rate))
         skip = max(0, self._written - first)
         keep = frame.samples
-        if cut.end is not None:
-            keep = min(keep, round((cut.end - cut.start + cut.lands) * self.rate) - first)
+        if last is not None:
+            keep = min(keep, last - first)
         if skip < keep:
             yield self._counted(frame if (skip, keep) == (0, frame.samples) else self._slice(frame, skip, keep))
 

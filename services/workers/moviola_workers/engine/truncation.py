@@ -35,6 +35,7 @@ TOP_LEVEL = frozenset(
     }
 )
 SEGMENT = 0x18538067
+CLUSTER = 0x1F43B675
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +65,15 @@ def _parts(file: BinaryIO, size: int) -> Iterator[Part]:
     head = file.read(12)
     file.seek(0)
     if head[4:8] in TOP_LEVEL:
-        yield from _boxes(file, size)
+        yield from boxes(file, size)
     elif head[:4] == b"\x1a\x45\xdf\xa3":
         yield from _segment(file)
     elif head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         yield Part(name=b"RIFF", end=8 + struct.unpack("<I", head[4:8])[0])
 
 
-def _boxes(file: BinaryIO, size: int) -> Iterator[Part]:
+def boxes(file: BinaryIO, size: int) -> Iterator[Part]:
+    """The top-level boxes of ISO base media, in order, up to one that is unknown."""
     position = 0
     while position + 8 <= size:
         file.seek(position)
@@ -99,6 +101,38 @@ def _segment(file: BinaryIO) -> Iterator[Part]:
         length = _number(file)
         if length is not None:
             yield Part(name=b"Segment", end=file.tell() + length)
+
+
+def chunks(file: BinaryIO) -> Iterator[bytes]:
+    """The names of the chunks in an AVI's first RIFF list, in order."""
+    position = 12
+    while True:
+        file.seek(position)
+        head = file.read(8)
+        if len(head) < 8:
+            return
+        name, length = struct.unpack("<4sI", head)
+        yield name
+        # A chunk begins at an even place.
+        position += 8 + length + length % 2
+
+
+def elements(file: BinaryIO) -> Iterator[int]:
+    """The ids of the elements in the first Segment, in order, up to the first Cluster or what does not parse."""
+    _number(file, keep_marker=True)
+    header = _number(file)
+    if header is None:
+        return
+    file.seek(header, 1)
+    if _number(file, keep_marker=True) != SEGMENT:
+        return
+    _number(file)
+    while (name := _number(file, keep_marker=True)) is not None:
+        yield name
+        length = _number(file)
+        if name == CLUSTER or length is None:
+            return
+        file.seek(length, 1)
 
 
 def _number(file: BinaryIO, *, keep_marker: bool = False) -> int | None:

@@ -10,6 +10,7 @@ from moviola_workers.steps.measure import measure
 from moviola_workers.steps.package import package
 from moviola_workers.steps.probe import probe
 from moviola_workers.steps.thumbnails import thumbnails
+from moviola_workers.steps.verify import verify
 
 
 class Step(Protocol):
@@ -30,4 +31,5 @@ STEPS: Mapping[Kind, Step] = {
     "render": edit,
     "package": package,
     "thumbnails": thumbnails,
+    "verify": verify,
 }

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from moviola.adapters.video_store.column_types import KEY, POSITION, Document, Name, UtcTime, Words
 from moviola.plan import Plan
 from moviola.probe import Probe
+from moviola.quality import Quality
 from moviola.recipe import Recipe
 from moviola.video import DEFAULT_TENANT, Failure, OutputFile, RunState, TaskState, VideoState
 
@@ -94,6 +95,7 @@ runs = sa.Table(
     sa.Column("is_latest", sa.Boolean, nullable=False),
     sa.Column("is_serving", sa.Boolean, nullable=False),
     sa.Column("is_unfinished", sa.Boolean, nullable=False),
+    sa.Column("quality", Document(Quality)),
     sa.UniqueConstraint("video_id", "number"),
 )
 _flagged("runs_latest_idx", runs.c.video_id, flag=runs.c.is_latest, unique=True)
