@@ -32,7 +32,7 @@ async def listening(store: VideoStore) -> None:
 async def test_a_relay_is_woken_by_another_process(store: VideoStore, postgresql_url: str) -> None:
     await listening(store)
 
-    async with open_video_store(postgresql_url) as another, asyncio.timeout(10):
+    async with open_video_store(postgresql_url) as another, asyncio.timeout(60):
         await commit(another)
         assert await store.outbox_written(timeout=20)
 
@@ -67,7 +67,7 @@ async def test_a_lost_server_is_an_unavailable_store_and_everything_mends_when_i
     assert after is not None
     assert after > before
     await listening(store)
-    async with open_video_store(postgresql_url) as another, asyncio.timeout(10):
+    async with open_video_store(postgresql_url) as another, asyncio.timeout(60):
         await commit(another)
         assert await store.outbox_written(timeout=20)
 

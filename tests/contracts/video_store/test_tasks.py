@@ -199,7 +199,7 @@ async def test_two_sweepers_at_once_do_not_sweep_the_same_task_twice(store: Vide
             if not found:
                 return
 
-    async with asyncio.timeout(10), open_store() as another:
+    async with asyncio.timeout(60), open_store() as another:
         await asyncio.gather(sweep(store), sweep(another), sweep(store))
 
     assert sorted(swept) == sorted(task.id for task in tasks)

@@ -45,7 +45,7 @@ class Stream:
     async def next(self) -> tuple[str, Document, str | None]:
         """Name, data and id of the next event; ``("comment", …)`` for a comment; ``("end", …)`` at the end."""
         fields: dict[str, str] = {}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while line := (await self.answer.content.readline()).decode():
                 if line == "\n" and "event" in fields:
                     return fields["event"], json.loads(fields["data"]), fields.get("id")

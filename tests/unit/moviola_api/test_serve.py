@@ -49,7 +49,7 @@ async def test_stopping_ends_event_streams_and_lets_downloads_finish(api: Api) -
     ):
         await one.content.readline()
         await all_of_them.content.readline()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             await api.stop()
             await one.read()
             await all_of_them.read()

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from moviola.messages import VideoUploaded
 from moviola.ports.message_bus import post
 from moviola.topology import EVENTS, ORCHESTRATOR
@@ -56,13 +58,14 @@ async def test_a_bus_that_is_away_is_waited_for_without_holding_the_database(sta
     assert await stage.unsent() == 0
 
 
-async def test_a_commit_elsewhere_wakes_the_relay(stage: Stage) -> None:
+async def test_a_commit_elsewhere_wakes_the_relay(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moviola_orchestrator.outbox.LOOK_AGAIN_SECONDS", 600.0)
     async with stage.bus.listen(EVENTS, ["video.uploaded"]) as copies:
         relaying = asyncio.create_task(Relay(stage.bus, stage.store, Bell()).run(stage.stopping))
         await stage.upload()
-        await asyncio.wait_for(anext(copies), timeout=2)  # well before it looks again by itself
+        await asyncio.wait_for(anext(copies), timeout=60)  # well before it looks again by itself
         await stage.upload()
-        await asyncio.wait_for(anext(copies), timeout=2)
+        await asyncio.wait_for(anext(copies), timeout=60)
         relaying.cancel()
         await asyncio.wait([relaying])  # it may hold a connection, which must be back before the store is closed
 

@@ -1,7 +1,5 @@
-"""How steadily a child reports: from real frames, at least twice a second, wherever the work lies."""
+"""How steadily a child reports: from real frames, wherever the work lies; how often it is told is the worker's."""
 
-import time
-from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -15,26 +13,21 @@ from moviola_workers.child_process import Child, ChildProgram
 from moviola_workers.job import Job
 from tests.unit.moviola_workers_service.workbench import worker_settings
 
-OFTEN_ENOUGH = 0.5
+FRAMES = 50
 
 
-async def reports(tmp_path: Path, source: Path, edit: Edit) -> list[tuple[float, float]]:
-    """Seconds since the start, and how far the job was, of each report; the last one is the end's."""
+async def reports(tmp_path: Path, source: Path, edit: Edit) -> list[float]:
+    """How far the job was, at each report."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     child = await Child.start(ChildProgram(), worker_settings(tmp_path))
-    told: list[tuple[float, float]] = []
-    begun = time.monotonic()
+    told: list[float] = []
     try:
         job = Job(kind="render", parameters=edit, source=source, scratch=scratch, encoder_threads=1)
-        await child.run(job, lambda done: told.append((time.monotonic() - begun, done)))
+        await child.run(job, told.append)
     finally:
         await child.end()
-    return [*told, (time.monotonic() - begun, 1.0)]
-
-
-def longest_pause(told: list[tuple[float, float]]) -> float:
-    return max(later - earlier for (earlier, _), (later, _) in pairwise([(0.0, 0.0), *told]))
+    return told
 
 
 @pytest.fixture
@@ -49,7 +42,7 @@ def grain(path: Path) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = 240, 144, "gray"
-        for number in range(50):
+        for number in range(FRAMES):
             frame = VideoFrame(240, 144, "gray")
             frame.planes[0].update(chance.randbytes(frame.planes[0].buffer_size))
             frame.pts = number
@@ -59,12 +52,9 @@ def grain(path: Path) -> Path:
 
 
 async def test_a_slow_preset_is_heard_of_steadily_to_the_last_packet(tmp_path: Path, slow: Edit) -> None:
-    told = await reports(tmp_path, grain(tmp_path / "grain.mkv"), slow)
+    values = await reports(tmp_path, grain(tmp_path / "grain.mkv"), slow)
 
-    values = [done for _, done in told]
-    assert told[-1][0] > 3 * OFTEN_ENOUGH
-    assert longest_pause(told) < OFTEN_ENOUGH
     assert values == sorted(values)
     # Half is for what was fed, half for what was written: the flush has its own share.
-    flushing = [done for done in values if 0.5 < done < 1]
-    assert len(flushing) > 3
+    flushed = {done for done in values if 0.5 < done < 1}
+    assert len(flushed) > 3

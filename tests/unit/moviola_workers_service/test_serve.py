@@ -71,7 +71,7 @@ async def test_service_says_what_confines_it_and_ends_with_0_at_a_sigterm(tmp_pa
         assert b"memory limit" in line
         assert b"not_available" in line
         running.terminate()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(50):
             assert await running.wait() == 0
     assert [path.name for path in (tmp_path / "scratch").iterdir()] == [".lock"]
 
@@ -83,7 +83,7 @@ async def test_second_signal_exits_at_once_and_the_child_goes_too(tmp_path, numb
         running.send_signal(number)
         await line_with(running, b"stops taking tasks")
         running.send_signal(number)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(50):
             assert await running.wait() == 128 + number
         await gone(child)
 

@@ -41,7 +41,7 @@ async def gone(pid: int) -> None:
     loop = asyncio.get_running_loop()
     loop.add_reader(descriptor, ended.set)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await ended.wait()
     finally:
         loop.remove_reader(descriptor)
@@ -210,7 +210,7 @@ async def open_worker(place: Path, **changes: object) -> AsyncIterator[Bench]:
 
 async def appears(path: Path) -> str:
     """The content of *path* once another process has written it; processes have no event to wait for."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (path.exists() and path.read_text()):
             await asyncio.sleep(0.01)
     return path.read_text()
