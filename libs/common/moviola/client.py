@@ -80,9 +80,12 @@ class Client:
         title: str | None = None,
         tags: tuple[str, ...] = (),
         watermark: Path | None = None,
+        captions: Mapping[str, Path] | None = None,
         progress: Progress | None = None,
     ) -> VideoDocument:
         """Upload *path*; *recipe* is a recipe's JSON or a stored one's name, and left out the server's default.
+
+        *captions* are files by the name that the recipe has for them.
 
         A connection lost on the way is tried again under the same ``Idempotency-Key``, so that one video comes of it.
         """
@@ -91,7 +94,8 @@ class Client:
         key = new_id()
         for pause in (*_PAUSES, None):
             with ExitStack() as files:
-                form = _form(fields, {"watermark": watermark, "file": path}, files, progress or _ignore)
+                parts = {"watermark": watermark, **(captions or {}), "file": path}
+                form = _form(fields, parts, files, progress or _ignore)
                 try:
                     return await self._send("POST", "v1/videos", VideoDocument, data=form, idempotency_key=key)
                 except ServerUnreachable as error:

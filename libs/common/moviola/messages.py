@@ -19,7 +19,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from moviola.errors import MalformedMessage
-from moviola.plan import Edit, Kind, Measure, Parameters, Poster, Preview, ReadFacts, Storyboard
+from moviola.plan import Edit, Kind, Measure, Package, Parameters, Poster, Preview, ReadFacts, Storyboard
 from moviola.probe import Loudness, Probe
 from moviola.quality import Quality, Verify
 from moviola.video import Failure, OutputFile, RunId, RunState, Status, TaskId, Tenant, VideoId
@@ -225,6 +225,12 @@ class RenderVideo(TaskCommand):
     parameters: Edit
 
 
+class PackageVideo(TaskCommand):
+    type: ClassVar[str] = "task.package"
+    kind: ClassVar[Kind] = "package"
+    parameters: Package
+
+
 class CutThumbnails(TaskCommand):
     type: ClassVar[str] = "task.thumbnails"
     kind: ClassVar[Kind] = "thumbnails"
@@ -249,6 +255,7 @@ COMMANDS: Mapping[Kind, type[TaskCommand]] = {
         NormalizeVideo,
         MeasureSound,
         RenderVideo,
+        PackageVideo,
         CutThumbnails,
         VerifyResult,
     )

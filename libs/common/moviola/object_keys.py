@@ -1,6 +1,6 @@
 """Where objects lie. Every prefix has one kind of writer, so that a policy can be cut along them.
 
-originals/{tenant}/{video}/...                      the API writes
+originals/{tenant}/{video}/...                      the API writes; captions lie there too
 outputs/{tenant}/{video}/{run}/{pass}/{attempt}-{nonce}/...   workers write
 watermarks/{tenant}/{id}                            the API writes
 incoming/{tenant}/...                               producers write
@@ -17,6 +17,11 @@ def original(tenant: Tenant, video_id: VideoId) -> str:
 def originals(tenant: Tenant, video_id: VideoId) -> str:
     """The prefix of all that was uploaded for a video."""
     return f"originals/{tenant}/{video_id}/"
+
+
+def captions(tenant: Tenant, video_id: VideoId, captions_id: str) -> str:
+    """Where captions lie that came along with a video."""
+    return f"{originals(tenant, video_id)}captions/{captions_id}.vtt"
 
 
 def outputs(tenant: Tenant, video_id: VideoId) -> str:

@@ -15,12 +15,12 @@ from moviola.recipe import Output
 
 EditKind = Literal["trim", "resize", "watermark", "mute", "downmix", "normalize", "render"]
 Kind = Literal[
-    "probe", "trim", "resize", "watermark", "mute", "downmix", "normalize", "measure", "render", "thumbnails",
-    "verify",
+    "probe", "trim", "resize", "watermark", "mute", "downmix", "normalize", "measure", "render", "package",
+    "thumbnails", "verify",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = (
-    "probe", "trim", "resize", "watermark", "mute", "downmix", "normalize", "measure", "render", "thumbnails",
-    "verify",
+    "probe", "trim", "resize", "watermark", "mute", "downmix", "normalize", "measure", "render", "package",
+    "thumbnails", "verify",
 )  # fmt: skip
 ORIGINAL = "original"
 RESULT = "result.mp4"
@@ -29,6 +29,8 @@ POSTER = "poster.jpg"
 STORYBOARD = "storyboard.vtt"
 PREVIEW = "preview.webp"
 LOUDNESS = "loudness.json"
+HLS = "hls"
+MASTER = f"{HLS}/master.m3u8"
 # Their answer is what they found: they make no file.
 FINDINGS_ONLY: frozenset[Kind] = frozenset({"probe", "verify"})
 
@@ -125,13 +127,58 @@ class SoundWork(Planned):
     measured: str | None = None
 
 
+class Rung(Planned):
+    """A rendition of ``width`` × ``height``; ``shared``: its packets are those of the result in the same pass."""
+
+    name: str
+    width: int
+    height: int
+    shared: bool = False
+
+
+class CaptionTrack(Planned):
+    """Captions, of which the task's resource of the name ``resource`` has the cues on the original's clock."""
+
+    language: str
+    label: str
+    resource: str
+
+
+class Ladder(Planned):
+    """The renditions of an HLS package, the largest first, with key frames at the same times in all of them.
+
+    Whoever makes them makes all of ``files``, of which the first is the master playlist. ``sound`` says that there is
+    some, in ``sound_language`` where that is known. ``kept`` are the seconds of the original that the result shows
+    (None: all); captions are moved along.
+    """
+
+    rungs: tuple[Rung, ...]
+    segment_seconds: float
+    output: Output
+    sound: bool
+    sound_language: str | None = None
+    captions: tuple[CaptionTrack, ...] = ()
+    kept: tuple[Span, ...] | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        names = ["master.m3u8"]
+        for rung in self.rungs:
+            names += [f"{rung.name}.m3u8", f"{rung.name}-iframes.m3u8", f"{rung.name}.mp4"]
+        names += ["audio.m3u8", "audio.m4a"] if self.sound else []
+        for track in self.captions:
+            names += [f"captions-{track.language}.m3u8", f"captions-{track.language}.vtt"]
+        return tuple(f"{HLS}/{name}" for name in names)
+
+
 class Edit(Planned):
     """What an editing pass does: keep ``spans`` (None: all), then ``picture`` in order; ``mute`` drops the sound.
 
     ``copy_packets`` means that no picture is decoded; ``sound`` may be worked on all the same. ``smart_cut`` means that
     the spans are cut by copying packets, and only the frames at their borders are encoded anew; a worker that finds the
     file unfit encodes all. What is encoded is made upright before the first operation, what is copied keeps its
-    header's rotation. ``width`` × ``height`` and ``duration`` are the result's.
+    header's rotation. ``width`` × ``height`` and ``duration`` are the result's. With a ``ladder`` the same decode and
+    filters also make the renditions of an HLS package.
     """
 
     task: Literal["edit"] = "edit"
@@ -145,6 +192,15 @@ class Edit(Planned):
     width: int
     height: int
     duration: float
+    ladder: Ladder | None = None
+
+
+class Package(Planned):
+    """Make an HLS package of what ``edit`` makes of the source, by one decode; the edit's own result is not kept."""
+
+    task: Literal["package"] = "package"
+    edit: Edit
+    ladder: Ladder
 
 
 class Measure(Planned):
@@ -204,14 +260,27 @@ class ReadFacts(Planned):
     task: Literal["probe"] = "probe"
 
 
-Parameters = Annotated[Edit | Measure | Poster | Storyboard | Preview | ReadFacts | Verify, Field(discriminator="task")]
+Parameters = Annotated[
+    Edit | Package | Measure | Poster | Storyboard | Preview | ReadFacts | Verify, Field(discriminator="task")
+]
+
+
+def edit_and_ladder(parameters: Parameters) -> tuple[Edit | None, Ladder | None]:
+    """What is done with the picture by those parameters, and which renditions come of it."""
+    match parameters:
+        case Edit():
+            return parameters, parameters.ladder
+        case Package():
+            return parameters.edit, parameters.ladder
+        case _:
+            return None, None
 
 
 class Pass(Planned):
     """One piece of work for one worker queue.
 
     ``name`` is unique in the plan. ``covers`` are indices into the recipe's steps. ``source`` is ``"original"`` or the
-    name of the pass whose (only) output it reads; ``needs`` names passes whose only outputs it reads besides, as the
+    name of the pass whose first output it reads; ``needs`` names passes whose only outputs it reads besides, as the
     task's resources of those names. ``files`` are the names that the client will see; a pass in the middle of a chain
     has none. ``lossy`` says that it encodes the picture anew: all of it, or, where ``encoded_seconds`` is given, at
     most so many seconds at the borders of a cut, the rest being copied. ``sound`` says what becomes of the sound, where
@@ -232,13 +301,16 @@ class Pass(Planned):
 
 class Plan(Planned):
     """Passes in their order; ``generations`` counts the lossy encodes of the picture between the original and the
-    result, ``sound_generations`` those of the sound.
+    result (where there is none, and the HLS package), ``sound_generations`` those of the sound.
+
+    ``generations_of`` counts them for each output, where there is an HLS package: ``result.mp4`` and ``hls``.
 
     ``partial`` says that they touch only the borders of a cut: between them the picture is the original's, bit for bit.
     """
 
     passes: tuple[Pass, ...]
     generations: int
+    generations_of: Mapping[str, int] = {}
     partial: bool = False
     sound_generations: int = 0
     warnings: tuple[Warning, ...] = ()

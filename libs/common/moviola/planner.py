@@ -7,52 +7,40 @@ Consecutive editing steps (trim, resize, watermark, mute, downmix, normalize) sh
 is a pass of its own, each reading what the one before it wrote. Steps that only touch the sound copy the picture's
 packets where the file is already in the output's form; one that normalizes has the sound measured first, by a pass of
 its own. Trims, alone or with such steps, copy what lies between their borders where the file lets them. Thumbnails
-look at the result, wherever they stand in the recipe. Where a
-video is made, the last pass verifies it.
+look at the result, wherever they stand in the recipe. Where a video is made, the last pass verifies it.
+
+An HLS package shows the result too. Where that is encoded anew, the renditions come out of the same pass; where its
+packets are copied, a pass of their own makes them out of the same source, so that they cost one generation as well.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import count
-from typing import Literal, assert_never
 
 from moviola.cutting import Anew, SmartCut, Standing, smart_cut
-from moviola.errors import FieldError, InvalidRecipe
+from moviola.editing import Stand, compile_edit, fate_of_sound, generations
 from moviola.expecting import verification_of
-from moviola.geometry import even_canvas, fit
-from moviola.output import takes
-from moviola.overlays import overlay_of, trimmed_later
+from moviola.ladder import known_language, ladder_of, sharing
 from moviola.plan import (
+    HLS,
     LOUDNESS,
     ORIGINAL,
     RESULTS,
     Edit,
     EditKind,
     Kind,
+    Ladder,
     Measure,
-    Overlay,
     Pass,
     Plan,
-    Scale,
     SoundWork,
     Span,
 )
+from moviola.plan import Package as PackageWork
 from moviola.probe import Probe, Warning
-from moviola.recipe import Downmix, Mute, Normalize, Recipe, Resize, Thumbnails, Trim, Watermark
-from moviola.sounding import Edits, SoundStand, warnings_about, work_on
-from moviola.spans import compose, wanted_ranges
+from moviola.recipe import Downmix, Mute, Normalize, Package, Recipe, Thumbnails, Trim
+from moviola.sounding import Edits, warnings_about, work_on
+from moviola.spans import compose
 from moviola.stills import Seen, stills_of
-
-
-@dataclass(frozen=True, slots=True)
-class _Stand:
-    """What the video is like at a place in the recipe."""
-
-    width: int
-    height: int
-    duration: float
-    in_form: bool  # the picture is already of the codec that the output asks for
-    sound: SoundStand | None
 
 
 def compile_plan(recipe: Recipe | None, probe: Probe, *, fusion: bool = True) -> Plan:
@@ -63,14 +51,17 @@ def compile_plan(recipe: Recipe | None, probe: Probe, *, fusion: bool = True) ->
     if recipe is None:
         return Plan(passes=(), generations=0)
     compiler = _Compiler(recipe, probe)
-    edits = [(index, step) for index, step in enumerate(recipe.steps) if not isinstance(step, Thumbnails)]
+    edits = [(index, step) for index, step in enumerate(recipe.steps) if not isinstance(step, Thumbnails | Package)]
+    package = next(((index, step) for index, step in enumerate(recipe.steps) if isinstance(step, Package)), None)
     if not recipe.steps:
         compiler.edit("render", [])
-    elif fusion and len(edits) > 1:
-        compiler.edit("render", edits)
+    elif fusion and edits:
+        compiler.edit("render" if len(edits) > 1 else edits[0][1].step, edits, package)
     else:
         for index, edit in edits:
             compiler.edit(edit.step, [(index, edit)])
+        if package is not None:
+            compiler.package(package)
     for index, thumbnails in enumerate(recipe.steps):
         if isinstance(thumbnails, Thumbnails):
             compiler.stills(index, thumbnails)
@@ -85,17 +76,14 @@ class _Compiler:
         self._passes: list[Pass] = []
         self._warnings: list[Warning] = []
         self._source = ORIGINAL
-        self._stand = _Stand(
-            width=probe.video.display_width,
-            height=probe.video.display_height,
-            duration=probe.duration,
-            in_form=probe.video.codec == recipe.output.video_codec,
-            sound=SoundStand(codec=probe.audio[0].codec, channels=probe.audio[0].channels) if probe.audio else None,
-        )
+        self._stand = Stand.of(probe, recipe.output)
         self._probe = probe
-        self._square = probe.video.sample_aspect_ratio in ("1:1", "0:1")
+        self._kept: tuple[Span, ...] | None = None
 
-    def edit(self, kind: EditKind, steps: Sequence[tuple[int, Edits]]) -> None:
+    def edit(
+        self, kind: EditKind, steps: Sequence[tuple[int, Edits]], package: tuple[int, Package] | None = None
+    ) -> None:
+        """One pass for *steps*; with what makes the *package*, the same pass or one more."""
         before = self._stand.sound
         alone = [step for _, step in steps]
         self._warnings.extend(warnings_about(alone, before, muted=self._muted))
@@ -108,6 +96,17 @@ class _Compiler:
             needs = (self._measure(wanted, steps),)
             edit = edit.model_copy(update={"sound": edit.sound.model_copy(update={"measured": needs[0]})})
         seconds = self._seconds_encoded(steps, edit)
+        if edit.spans is not None:
+            self._kept = edit.spans if self._kept is None else tuple(compose(self._kept, edit.spans))
+        covers, files = [index for index, _ in steps], [RESULTS[self._output.container]]
+        beside: list[Pass] = []
+        if package is not None:
+            if edit.copy_packets or seconds is not None:
+                beside = [self._packaging(package, self._anew(edit, steps), needs)]
+            else:
+                ladder = sharing(self._ladder(package[1], edit), (edit.width, edit.height), self._output)
+                edit = edit.model_copy(update={"ladder": ladder})
+                kind, covers, files = "render", [*covers, package[0]], [*files, *ladder.files]
         if seconds is not None:
             edit = edit.model_copy(update={"smart_cut": True})
         name = self._name(kind)
@@ -115,25 +114,54 @@ class _Compiler:
             Pass(
                 name=name,
                 kind=kind,
-                covers=tuple(index for index, _ in steps),
+                covers=tuple(covers),
                 source=self._source,
                 needs=needs,
-                files=(RESULTS[self._output.container],),
+                files=tuple(files),
                 lossy=not edit.copy_packets and seconds != 0,
                 encoded_seconds=seconds,
-                sound=_fate(edit, before),
+                sound=fate_of_sound(edit, before),
                 parameters=edit,
             )
         )
+        self._passes.extend(beside)
         self._source = name
-        self._stand = _Stand(
-            width=edit.width,
-            height=edit.height,
-            duration=edit.duration,
-            in_form=True,
-            sound=_made(edit, before),
+        self._stand = Stand.after(edit, before)
+
+    def package(self, package: tuple[int, Package]) -> None:
+        """A pass of its own, out of what was made so far."""
+        self._passes.append(self._packaging(package, self._compile([], None), ()))
+
+    def _packaging(self, package: tuple[int, Package], edit: Edit, needs: tuple[str, ...]) -> Pass:
+        index, step = package
+        ladder = self._ladder(step, edit)
+        edit = edit.model_copy(update={"output": ladder.output})
+        return Pass(
+            name=self._name("package"),
+            kind="package",
+            covers=(index,),
+            source=self._source,
+            needs=needs,
+            files=ladder.files,
+            lossy=True,
+            sound=fate_of_sound(edit, self._stand.sound),
+            parameters=PackageWork(edit=edit, ladder=ladder),
         )
-        self._square = True
+
+    def _ladder(self, step: Package, edit: Edit) -> Ladder:
+        """The ladder for what *edit* makes of the sound and the picture as they stand now."""
+        ladder, warnings = ladder_of(step, (edit.width, edit.height), self._output, kept=self._kept)
+        self._warnings.extend(warnings)
+        sound = self._stand.sound is not None and not edit.mute
+        language = known_language(self._probe.audio[0].language) if sound else None
+        return ladder.model_copy(update={"sound": sound, "sound_language": language})
+
+    def _anew(self, edit: Edit, steps: Sequence[tuple[int, Edits]]) -> Edit:
+        """What *edit* copies, encoded; its sound is worked on in the same way."""
+        if not edit.copy_packets:
+            return edit
+        made = self._compile(steps, edit.sound, copying=False)
+        return made.model_copy(update={"sound": edit.sound})
 
     def _seconds_encoded(self, steps: Sequence[tuple[int, Edits]], edit: Edit) -> float | None:
         """Of a smart cut, the seconds of picture that are encoded at most; None where all is done in another way."""
@@ -165,75 +193,10 @@ class _Compiler:
         )
         return name
 
-    def _compile(self, steps: Sequence[tuple[int, Edits]], sound: SoundWork | None) -> Edit:
-        stand, mute = self._stand, False
-        spans: tuple[Span, ...] | None = None
-        picture: list[Scale | Overlay] = []
-        copy_packets = self._can_copy(steps)
-        if not copy_packets and not (stand.width % 2 == 0 and stand.height % 2 == 0 and self._square):
-            even = Scale(width=stand.width, height=stand.height, **even_canvas(stand.width, stand.height))
-            picture.append(even)
-            stand = replace(stand, width=even.canvas_width, height=even.canvas_height)
-        for index, step in steps:
-            match step:
-                case Trim():
-                    picture = [trimmed_later(one, spans) if isinstance(one, Overlay) else one for one in picture]
-                    kept = self._spans(index, step, stand.duration)
-                    spans = kept if spans is None else tuple(compose(spans, kept))
-                    stand = replace(stand, duration=sum(span.end - span.start for span in kept))
-                case Resize():
-                    scale = fit(step, stand.width, stand.height)
-                    picture.append(scale)
-                    stand = replace(stand, width=scale.canvas_width, height=scale.canvas_height)
-                case Watermark():
-                    picture.append(overlay_of(index, step, stand.duration))
-                case Mute():
-                    mute = True
-                case Downmix() | Normalize():
-                    pass  # they are in `sound` already
-                case _:
-                    assert_never(step)
-        if not copy_packets:
-            self._refuse_unfit(stand)
-        return Edit(
-            spans=spans,
-            picture=tuple(picture),
-            mute=mute,
-            sound=sound,
-            copy_packets=copy_packets,
-            output=self._output,
-            width=stand.width,
-            height=stand.height,
-            duration=stand.duration,
-        )
-
-    def _can_copy(self, steps: Sequence[tuple[int, Edits]]) -> bool:
-        sound_only = all(isinstance(step, Mute | Downmix | Normalize) for _, step in steps)
-        return bool(steps) and self._stand.in_form and sound_only
-
-    def _refuse_unfit(self, stand: _Stand) -> None:
-        codec = self._output.video_codec
-        if not takes(codec, stand.width, stand.height):
-            message = f"A picture of {stand.width}×{stand.height} pixels can't be encoded as {codec}."
-            error = FieldError(pointer="/output/video_codec", message=message, code="size_unfit")
-            raise InvalidRecipe(message, [error], code="recipe.size_unfit")
-
-    def _spans(self, index: int, step: Trim, duration: float) -> tuple[Span, ...]:
-        spans = []
-        for pointer, start, end in wanted_ranges(index, step, duration):
-            if start >= duration:
-                message = f"The trim starts at {start:g} s, but the video is only {duration:.3f} s long."
-                error = FieldError(pointer=pointer, message=message, code="start_beyond_end")
-                raise InvalidRecipe(message, [error], code="recipe.start_beyond_end")
-            if end is not None and end > duration:
-                self._warnings.append(
-                    Warning(
-                        code="recipe.end_clamped",
-                        message=f"The trim's end at {end:g} s lies beyond the video's; {duration:.3f} s is taken.",
-                    )
-                )
-            spans.append(Span(start=start, end=duration if end is None else min(end, duration)))
-        return tuple(spans)
+    def _compile(self, steps: Sequence[tuple[int, Edits]], sound: SoundWork | None, *, copying: bool = True) -> Edit:
+        edit, warnings = compile_edit(steps, self._stand, self._output, sound, copying=copying)
+        self._warnings.extend(warnings)
+        return edit
 
     def stills(self, index: int, step: Thumbnails) -> None:
         """Each product by a pass of its own: they run side by side, and one that fails is retried alone."""
@@ -265,33 +228,19 @@ class _Compiler:
     def plan(self) -> Plan:
         edits = [one.name for one in self._passes if isinstance(one.parameters, Edit)]
         measures = [one.name for one in self._passes if isinstance(one.parameters, Measure)]
+        costs = generations(self._passes)
         passes = [
             # Only the last of a chain makes a file that the client sees.
             one.model_copy(update={"files": ()}) if one.name in (*edits[:-1], *measures[:-1]) else one
             for one in self._passes
         ]
+        chain = [one for one in passes if one.name in edits] or passes
         return Plan(
             passes=tuple(passes),
-            generations=sum(one.lossy for one in passes),
-            partial=any(one.lossy for one in passes)
-            and all(one.encoded_seconds is not None for one in passes if one.lossy),
-            sound_generations=sum(one.sound == "encoded" for one in passes),
+            generations=sum(one.lossy for one in chain),
+            generations_of=costs if HLS in costs else {},
+            partial=any(one.lossy for one in chain)
+            and all(one.encoded_seconds is not None for one in chain if one.lossy),
+            sound_generations=sum(one.sound == "encoded" for one in chain),
             warnings=tuple(self._warnings),
         )
-
-
-def _fate(edit: Edit, sound: SoundStand | None) -> Literal["copied", "encoded", "dropped"] | None:
-    if sound is None:
-        return None
-    if edit.mute:
-        return "dropped"
-    same = edit.spans is None and edit.sound is None and sound.codec == edit.output.audio_codec
-    return "copied" if same else "encoded"
-
-
-def _made(edit: Edit, sound: SoundStand | None) -> SoundStand | None:
-    """The sound that the edit leaves; the engine keeps mono and 5.1 and makes all else stereo."""
-    if sound is None or edit.mute:
-        return None
-    channels = (edit.sound.channels if edit.sound else None) or sound.channels
-    return SoundStand(codec=edit.output.audio_codec, channels=channels if channels in (1, 6) else 2)

@@ -24,6 +24,7 @@ from moviola import strict_json
 from moviola.errors import FieldError, InvalidInput, InvalidRecipe
 from moviola.marking import Color, Font, Outline, OutlineOrNull, Place, Position
 from moviola.output import Output as Output  # the recipe's own word; whoever knows recipes finds it here
+from moviola.packaging import Package as Package
 
 MAX_SECONDS = 6 * 3600.0
 MAX_SIDE = 16384
@@ -252,7 +253,9 @@ class Thumbnails(Strict):
         return tuple(name for name, wish in asked.items() if wish)
 
 
-Step = Annotated[Trim | Resize | Watermark | Mute | Downmix | Normalize | Thumbnails, Field(discriminator="step")]
+Step = Annotated[
+    Trim | Resize | Watermark | Mute | Downmix | Normalize | Thumbnails | Package, Field(discriminator="step")
+]
 
 
 class Recipe(Strict):
@@ -268,10 +271,12 @@ class Recipe(Strict):
         products = [name for step in steps if isinstance(step, Thumbnails) for name in step.products]
         if twice := next((name for name in products if products.count(name) > 1), None):
             raise ValueError(f"a recipe makes one {twice}; several steps ask for it")
+        if sum(isinstance(step, Package) for step in steps) > 1:
+            raise ValueError("a recipe has one step package at most")
         return steps
 
 
-STEP_NAMES = ("trim", "resize", "watermark", "mute", "downmix", "normalize", "thumbnails")
+STEP_NAMES = ("trim", "resize", "watermark", "mute", "downmix", "normalize", "thumbnails", "package")
 
 SHOWCASE = Recipe(
     steps=(

@@ -13,6 +13,7 @@ from moviola.errors import FieldError, InvalidInput, MoviolaError, TooLarge
 from moviola.ports.object_storage import ObjectStorage, StoredObject
 from moviola.video import Tenant, VideoId, new_id
 from moviola_api import marks
+from moviola_api.caption_parts import captions_only, is_captions
 from moviola_api.intake import CommitUnknown
 from moviola_api.multipart import FormPart, form_parts
 
@@ -24,12 +25,16 @@ FIELDS = ("recipe", "title", "tags", "metadata", "priority")
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form that was read to its end; ``fields`` has every text field's values in their order."""
+    """A form that was read to its end; ``fields`` has every text field's values in their order.
+
+    ``captions`` are the parts that brought some, by their name.
+    """
 
     fields: dict[str, list[str]]
     file: StoredObject
     filename: str
     mark: StoredObject | None
+    captions: dict[str, StoredObject]
 
 
 @dataclass(slots=True)
@@ -48,6 +53,7 @@ class _Received:
     file: StoredObject | None = None
     filename: str = ""
     mark: StoredObject | None = None
+    captions: dict[str, StoredObject] = field(default_factory=dict)
 
 
 class Arrival:
@@ -59,6 +65,7 @@ class Arrival:
         self.tenant = tenant
         self.video_id = video_id
         self.mark_id = new_id()
+        self.captions_ids: dict[str, str] = {}
 
     async def receive(self, request: web.Request, put: Put) -> Form:
         """Read the form, handing files to *put* as they come; the parts may come in any order."""
@@ -68,7 +75,7 @@ class Arrival:
         if received.file is None:
             message = 'The form has no part named "file".'
             raise InvalidInput(message, [FieldError("/file", message, "missing")], code="upload.no_file")
-        return Form(received.fields, received.file, received.filename, received.mark)
+        return Form(received.fields, received.file, received.filename, received.mark, received.captions)
 
     async def _take(self, part: FormPart, received: _Received, put: Put) -> None:
         match part.name:
@@ -79,6 +86,10 @@ class Arrival:
             case marks.PART if received.mark is None:
                 key = object_keys.watermark(self.tenant, self.mark_id)
                 received.mark = await put(key, marks.image_only(part.chunks()))
+            case name if is_captions(name, received.captions):
+                self.captions_ids[name] = new_id()
+                key = object_keys.captions(self.tenant, self.video_id, self.captions_ids[name])
+                received.captions[name] = await put(key, captions_only(part))
             case name if name in FIELDS:
                 received.fields.setdefault(name, []).append(await part.text())
             case name:

@@ -17,6 +17,7 @@ from moviola.telemetry import about
 from moviola.topology import INGEST
 from moviola.video import DEFAULT_TENANT, Tenant, VideoId, new_id
 from moviola_api import intake, marks
+from moviola_api.caption_parts import check_captions
 from moviola_api.context import Context
 from moviola_api.idempotency import fingerprint, refuse_other
 from moviola_api.incoming import incoming_object
@@ -100,6 +101,7 @@ class Ingest:
             max_bytes=self._settings.max_upload_bytes,
         )
         await marks.check_marks(self._storage, tenant, wishes.recipe, part_sent=False)
+        check_captions(wishes.recipe, {})
         filename = message.object.key.rpartition("/")[2]
         video = intake.new_video(VideoId(new_id()), tenant, filename=filename, stored=stored, wishes=wishes)
         holder = await intake.enter(self._store, video, once)

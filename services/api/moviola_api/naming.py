@@ -14,6 +14,7 @@ _TYPES: Mapping[str, str] = {
     "mpeg": "video/mpeg",
     "ts": "video/mp2t",
     "m4s": "video/iso.segment",
+    "m4a": "audio/mp4",
     "m3u8": "application/vnd.apple.mpegurl",
     "vtt": "text/vtt; charset=utf-8",
     "jpg": "image/jpeg",

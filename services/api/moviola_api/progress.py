@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from moviola.messages import TaskProgress, TaskSucceeded, VideoEvent, VideoStateChanged
-from moviola.plan import PROBE_PASS, Edit, Pass, Plan
+from moviola.plan import PROBE_PASS, Edit, Package, Pass, Plan, edit_and_ladder
 from moviola.video import TERMINAL_RUN_STATES, Run, RunId, RunState, Task, TaskState
 
 MAX_RUNS = 1000
@@ -66,7 +66,7 @@ def weights(plan: Plan | None) -> Mapping[str, float]:
     """
     if plan is None:
         return {PROBE_PASS.name: PROBE_SHARE}
-    edits = {one.name: _cost(one) for one in plan.passes if isinstance(one.parameters, Edit)}
+    edits = {one.name: _cost(one) for one in plan.passes if isinstance(one.parameters, Edit | Package)}
     others = [one.name for one in plan.passes if one.name not in edits]
     small = {PROBE_PASS.name: PROBE_SHARE, **dict.fromkeys(others, THUMBNAILS_SHARE)}
     if not edits:
@@ -77,7 +77,8 @@ def weights(plan: Plan | None) -> Mapping[str, float]:
 
 
 def _cost(one: Pass) -> float:
-    seconds = max(one.parameters.duration, 0.1) if isinstance(one.parameters, Edit) else 0.1
+    edit, _ = edit_and_ladder(one.parameters)
+    seconds = max(edit.duration, 0.1) if edit is not None else 0.1
     encoded = seconds if one.lossy else 0.0
     if one.encoded_seconds is not None:
         encoded = min(one.encoded_seconds, seconds)

@@ -3,7 +3,9 @@
 from aiohttp import web
 from pydantic import Field, ValidationError
 
+from moviola.captions import MAX_BYTES
 from moviola.errors import FieldError, InvalidInput, TooLarge
+from moviola.packaging import MOST_CAPTIONS
 from moviola.ports.video_store import Answer
 from moviola.recipe import field_errors
 from moviola.telemetry import about
@@ -11,6 +13,7 @@ from moviola.video import Video, VideoId, new_id
 from moviola_api import intake, marks
 from moviola_api.arrival import Arrival, Form, digest_only
 from moviola_api.bodies import RequestBody, read_json
+from moviola_api.caption_parts import check_captions, with_captions
 from moviola_api.context import context_of, tenant_of
 from moviola_api.idempotency import fingerprint, holder_of, idempotency_key, refuse_other, under_way
 from moviola_api.incoming import incoming_object
@@ -69,12 +72,14 @@ async def _store(request: web.Request, arrival: Arrival, key: str | None) -> web
         context.metrics.received.inc(form.file.size)
         wishes = wishes_from_form(form.fields)
         await marks.check_marks(context.storage, arrival.tenant, wishes.recipe, part_sent=form.mark is not None)
+        check_captions(wishes.recipe, form.captions)
+        recipe = with_captions(marks.with_mark(wishes.recipe, arrival.mark_id), arrival.captions_ids)
         video = intake.new_video(
             arrival.video_id,
             arrival.tenant,
             filename=form.filename,
             stored=form.file,
-            wishes=wishes.with_recipe(marks.with_mark(wishes.recipe, arrival.mark_id)),
+            wishes=wishes.with_recipe(recipe),
         )
         once = intake.Once(key, _fingerprint(form)) if key is not None else None
         holder = await intake.enter(context.store, video, once)
@@ -88,6 +93,7 @@ def _fingerprint(form: Form) -> str:
         filename=form.filename,
         file=form.file.sha256,
         mark=form.mark.sha256 if form.mark is not None else None,
+        **{name: stored.sha256 for name, stored in form.captions.items()},
     )
 
 
@@ -104,6 +110,7 @@ async def _from_object(request: web.Request) -> web.Response:
             context.storage, tenant, wanted.key, etag=wanted.etag, max_bytes=context.settings.max_upload_bytes
         )
         await marks.check_marks(context.storage, tenant, wishes.recipe, part_sent=False)
+        check_captions(wishes.recipe, {})
         filename = wanted.key.rpartition("/")[2]
         video = intake.new_video(VideoId(new_id()), tenant, filename=filename, stored=stored, wishes=wishes)
         asked = fingerprint(fields=wishes.model_dump_json(), object=wanted.model_dump())
@@ -138,6 +145,6 @@ async def _answer(request: web.Request, video_id: VideoId) -> web.Response:
 
 def _refuse_length(request: web.Request, max_bytes: int) -> None:
     # The form around the file is small; what the file really has is counted while it comes.
-    room = max_bytes + marks.MAX_BYTES + 1024 * 1024
+    room = max_bytes + marks.MAX_BYTES + MOST_CAPTIONS * MAX_BYTES + 1024 * 1024
     if request.content_length is not None and request.content_length > room:
         raise TooLarge(f"A file has at most {max_bytes} bytes.")

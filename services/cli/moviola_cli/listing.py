@@ -60,7 +60,9 @@ def _plan_lines(video: VideoDocument) -> Iterator[tuple[str, str]]:
         return
     count = video.plan.generations
     borders = ", only at the borders of the cut" if video.plan.partial else ""
-    yield "plan", f"{count} lossy generation{'' if count == 1 else 's'}{borders}"
+    others = {name: of for name, of in video.plan.generations_of.items() if of != count}
+    differing = "".join(f"; {of} of {name}" for name, of in others.items())
+    yield "plan", f"{count} lossy generation{'' if count == 1 else 's'}{borders}{differing}"
     for one in video.plan.passes:
         covered = ", ".join(video.steps[index].step for index in one.covers if index < len(video.steps))
         yield "pass", f"{one.name}{f' ({covered})' if covered else ''}: {_cost(one)}"

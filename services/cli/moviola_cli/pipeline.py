@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from moviola import object_keys
+from moviola.captions import as_vtt
 from moviola.infrastructure import Infrastructure, open_infrastructure
 from moviola.messages import Message, TaskProgress, TaskSucceeded
-from moviola.plan import PROBE_PASS, Edit, Plan, is_result
+from moviola.plan import HLS, MASTER, PROBE_PASS, Edit, Plan, edit_and_ladder, is_result
 from moviola.ports.message_bus import Envelope, MessageBus
 from moviola.settings import Settings
 from moviola.telemetry import configure_logging
@@ -62,11 +63,22 @@ class Result:
         what = f"{edits[-1].width}×{edits[-1].height}, {edits[-1].duration:.2f} s, " if edits else ""
         unsure = self.run.quality.warnings if self.run.quality else ()
         told = [*(one.message for one in plan.warnings), *(f"{one.sentence()}." for one in unsure)]
-        warnings = "".join(f"\nwarning: {one}" for one in told)
+        package = list(self._package(plan))
         size = f"{made.size / 1e6:.1f} MB" if made is not None else "not made, since nothing is edited,"
-        stills = [place for one in self.run.files if one != made and (place := self.order.place_of(one.name))]
-        beside = "".join(f"\n{place}" for place in stills)
-        return f"{self.order.output}: {what}{size} in {self.seconds:.1f} s{beside}{warnings}"
+        lines = [f"{self.order.output}: {what}{size} in {self.seconds:.1f} s"] if made or not package else []
+        beside = (file for file in self.run.files if file != made and not file.name.startswith(f"{HLS}/"))
+        stills = [str(place) for file in beside if (place := self.order.place_of(file.name))]
+        return "\n".join([*lines, *package, *stills, *(f"warning: {one}" for one in told)])
+
+    def _package(self, plan: Plan) -> Iterator[str]:
+        """The HLS package, if there is one."""
+        for one in plan.passes:
+            _, ladder = edit_and_ladder(one.parameters)
+            if ladder is not None and self.order.hls is not None:
+                size = sum(file.size for file in self.run.files if file.name.startswith(f"{HLS}/"))
+                heights = ", ".join(rung.name for rung in ladder.rungs)
+                where = self.order.hls / MASTER.rpartition("/")[2]
+                yield f"{where}: {heights}, {size / 1e6:.1f} MB in {self.seconds:.1f} s"
 
     def as_json(self) -> str:
         """One JSON document: the files with their paths, the facts of the input, the plan, and the time it took."""
@@ -99,6 +111,7 @@ async def run_order(order: Order) -> Result:
                 run = await _watch(parts, video, display)
             for file in run.files:
                 if (target := order.place_of(file.name)) is not None:
+                    target.parent.mkdir(exist_ok=True)
                     await _fetch(parts, file, target)
     _raise_for_failure(run)
     return Result(order, run, time.monotonic() - begun)
@@ -128,6 +141,8 @@ async def _submit(parts: Infrastructure, order: Order) -> Video:
     stored = await parts.storage.upload(order.source, object_keys.original(DEFAULT_TENANT, video_id))
     for watermark_id, path in order.watermarks.items():
         await parts.storage.upload(path, object_keys.watermark(DEFAULT_TENANT, watermark_id))
+    for captions_id, cues in order.captions.items():
+        await parts.storage.put(object_keys.captions(DEFAULT_TENANT, video_id, captions_id), _once(as_vtt(cues)))
     video = Video(
         id=video_id,
         tenant=DEFAULT_TENANT,
@@ -146,6 +161,10 @@ async def _submit(parts: Infrastructure, order: Order) -> Video:
     async with parts.store.transaction() as transaction:
         await register(transaction, video)
     return video
+
+
+async def _once(text: str) -> AsyncIterator[bytes]:
+    yield text.encode()
 
 
 async def _watch(parts: Infrastructure, video: Video, display: ProgressDisplay) -> Run:

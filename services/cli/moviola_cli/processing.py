@@ -9,6 +9,9 @@ import typer
 from moviola_cli.outcome import BadUse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from moviola.captions import Cue
     from moviola.recipe import Recipe
     from moviola_cli.order import Order
 
@@ -20,7 +23,10 @@ CUT, PICTURE, MARK, SOUND, RESULT = "Time", "Picture", "Watermark", "Sound", "Re
 
 def process(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="The video.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The MP4 or WebM to make.", rich_help_panel=RESULT)],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="The MP4 or WebM to make.", rich_help_panel=RESULT),
+    ],
     start: Annotated[str | None, typer.Option(help="Where it begins: seconds or 1:30.", rich_help_panel=CUT)] = None,
     end: Annotated[str | None, typer.Option(help="Where it ends: seconds or 1:30.", rich_help_panel=CUT)] = None,
     width: Annotated[int | None, typer.Option(help="Pixels.", rich_help_panel=PICTURE)] = None,
@@ -56,6 +62,16 @@ def process(
     preview: Annotated[
         bool, typer.Option("--preview", help="Also an animated preview.webp, beside OUTPUT.", rich_help_panel=RESULT)
     ] = False,
+    hls: Annotated[
+        bool, typer.Option("--hls", help="Also package HLS, beside OUTPUT or in it.", rich_help_panel=RESULT)
+    ] = False,
+    heights: Annotated[
+        str | None, typer.Option(help="The package's renditions: 720,480.", rich_help_panel=RESULT)
+    ] = None,
+    captions: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LANGUAGE=FILE", help="WebVTT or SRT for the package.", rich_help_panel=RESULT),
+    ] = None,
     recipe: Annotated[
         str | None, typer.Option(metavar="FILE", help="A recipe's JSON file or name; the flags override its steps.")
     ] = None,
@@ -66,12 +82,18 @@ def process(
 ) -> None:
     """Process one file here, with the whole pipeline, and leave nothing else behind."""
     from moviola.video import new_id
+    from moviola_cli.captions_flag import captions_by_language
     from moviola_cli.order import Order
-    from moviola_cli.recipe_flags import RecipeFlags, compose_recipe, parse_time
+    from moviola_cli.recipe_flags import RecipeFlags, compose_recipe, parse_heights, parse_time
 
     if watermark_text is not None and watermark_image is not None:
         raise BadUse("Give either --watermark-text or --watermark-image.")
-    _refuse_unfit(source, watermark_image, output, poster, force=force)
+    base = read_recipe(recipe) if recipe is not None else None
+    texts = {new_id(): (language, path) for language, path in captions_by_language(captions).items()}
+    packaged = bool(hls or heights or texts) or any(step.step == "package" for step in (base.steps if base else ()))
+    tree = _tree_for(output) if packaged else None
+    _refuse_unfit(source, watermark_image, output if output != tree else None, poster, force=force)
+    _refuse_full(tree, force=force)
     flags = RecipeFlags(
         start=parse_time(start) if start is not None else None,
         end=parse_time(end) if end is not None else None,
@@ -93,11 +115,22 @@ def process(
         poster=poster is not None,
         storyboard=storyboard,
         preview=preview,
+        hls=hls,
+        heights=parse_heights(heights) if heights is not None else None,
+        captions={language: captions_id for captions_id, (language, _) in texts.items()},
+        result=output != tree,
     )
-    wanted = compose_recipe(flags, read_recipe(recipe) if recipe is not None else None)
+    wanted = compose_recipe(flags, base)
     _refuse_other_suffix(output, wanted.output.container)
-    watermarks = {flags.image: watermark_image} if flags.image and watermark_image else {}
-    order = Order(source=source, output=output, poster=poster, recipe=wanted, watermarks=watermarks)
+    order = Order(
+        source=source,
+        output=output,
+        poster=poster,
+        recipe=wanted,
+        hls=tree,
+        watermarks={flags.image: watermark_image} if flags.image and watermark_image else {},
+        captions=_read_captions(texts, wanted),
+    )
     _refuse_taken(source, order.places(), force=force)
     _carry_out(order, as_json)
 
@@ -110,7 +143,39 @@ def _carry_out(order: "Order", as_json: bool) -> None:
     typer.echo(result.as_json() if as_json else result.sentence())
 
 
-def _refuse_unfit(source: Path, watermark: Path | None, output: Path, poster: Path | None, *, force: bool) -> None:
+def _tree_for(output: Path) -> Path:
+    """Where the HLS package goes: to the directory that OUTPUT names, or beside the file that it names."""
+    return output if output.is_dir() or output.suffix.lower() in ("", ".hls") else output.with_suffix(".hls")
+
+
+def _refuse_full(tree: Path | None, *, force: bool) -> None:
+    if tree is None:
+        return
+    if not tree.parent.is_dir():
+        raise BadUse(f"There is no directory {tree.parent} for {tree.name}.")
+    if tree.exists() and not tree.is_dir():
+        raise BadUse(f"{tree} is a file, where a directory for the HLS package is to be.")
+    if tree.exists() and any(tree.iterdir()) and not force:
+        raise BadUse(f"{tree} exists; --force replaces what is in it.")
+
+
+def _read_captions(texts: "Mapping[str, tuple[str, Path]]", recipe: "Recipe") -> "dict[str, tuple[Cue, ...]]":
+    """The cues by their ids; ``BadUse`` where the recipe names captions that were not given."""
+    from moviola.captions import read_captions
+    from moviola.recipe import Package
+
+    for step in recipe.steps:
+        for one in step.captions if isinstance(step, Package) else ():
+            if one.file not in texts:
+                raise BadUse(f"The recipe has captions in {one.language}; give --captions {one.language}=FILE.")
+    return {
+        captions_id: read_captions(path.read_bytes(), pointer=str(path)) for captions_id, (_, path) in texts.items()
+    }
+
+
+def _refuse_unfit(
+    source: Path, watermark: Path | None, output: Path | None, poster: Path | None, *, force: bool
+) -> None:
     for path in filter(None, (source, watermark)):
         if not path.exists():
             raise BadUse(f"There is no file {path}.")

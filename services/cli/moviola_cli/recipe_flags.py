@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from moviola.output import HOLDS
 from moviola.recipe import STEP_NAMES, Recipe, parse_recipe
 from moviola_cli.outcome import BadUse
 
+EDITS = ("trim", "resize", "watermark", "mute", "downmix", "normalize")
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 
 
@@ -16,7 +17,8 @@ _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 class RecipeFlags:
     """What the user gave; None or False: not given. ``image`` is the stored watermark's id; times in seconds.
 
-    ``webm``: the name of the output asks for that container, should the codecs leave it open.
+    ``webm``: the name of the output asks for that container, should the codecs leave it open. ``captions`` are what a
+    recipe calls the files, by language. ``result``: a video is expected, whatever else is made.
     """
 
     start: float | None = None
@@ -39,6 +41,10 @@ class RecipeFlags:
     poster: bool = False
     storyboard: bool = False
     preview: bool = False
+    hls: bool = False
+    heights: tuple[int, ...] | None = None
+    captions: Mapping[str, str] = field(default_factory=dict)
+    result: bool = False
 
 
 def parse_time(text: str) -> float:
@@ -64,9 +70,36 @@ def compose_recipe(flags: RecipeFlags, base: Recipe | None = None) -> Recipe:
     _override(steps, "downmix", {"channels": flags.downmix})
     _override(steps, "normalize", {"target": flags.normalize})
     _ask_for_stills(steps, flags)
+    _package(steps, flags)
+    packaged = any(step["step"] == "package" for step in steps)
+    if flags.result and packaged and not any(step["step"] in EDITS for step in steps):
+        # What only looks at a video makes none. All of it, its packets copied where they can be, is one.
+        steps.insert(0, {"step": "trim", "start": 0.0})
     _refuse_lonely(steps)
     _choose_form(document, flags, base)
     return parse_recipe(document)
+
+
+def _package(steps: list[dict[str, Any]], flags: RecipeFlags) -> None:
+    if flags.hls or flags.heights or flags.captions:
+        _add(steps, {"step": "package"})
+    _override(steps, "package", {"heights": flags.heights})
+    found = next((step for step in steps if step["step"] == "package"), {})
+    for language, name in flags.captions.items():
+        captions: list[dict[str, Any]] = found.setdefault("captions", [])
+        same = next((one for one in captions if one["language"].lower() == language.lower()), None)
+        if same is None:
+            captions.append({"language": language, "file": name})
+        else:
+            same["file"] = name
+
+
+def parse_heights(text: str) -> tuple[int, ...]:
+    """Heights by comma (``720,480``); ``BadUse``."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise BadUse(f"{text!r} are no heights; give pixels by comma: 720,480.") from error
 
 
 def _mark(flags: RecipeFlags) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The commands that talk to a server: `submit | list | show | watch | cancel | download`."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -30,22 +31,36 @@ def submit(
     watermark: Annotated[
         Path | None, typer.Option(help='The image that the recipe means by `"image": "watermark"`.')
     ] = None,
+    captions: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LANGUAGE=FILE", help="WebVTT or SRT for the recipe's HLS package; may be repeated."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch until all have ended.")] = False,
     url: Url = HERE,
     as_json: AsJson = False,
 ) -> int:
     """Upload videos; with --wait the status is 1 where one fails."""
+    from moviola_cli.captions_flag import captions_by_language
+
+    texts = captions_by_language(captions)
+    parts = {f"captions-{language}": path for language, path in texts.items()}
     for path in [*files, *filter(None, [watermark])]:
         if not path.is_file():
             raise BadUse(f"There is no file {path}.")
-    wanted = _recipe_text(recipe)
+    wanted = _recipe_text(recipe) if not texts else _with_captions(recipe, tuple(texts))
 
     async def upload_all(client: "Client", display: "ProgressDisplay") -> int:
         videos = []
         for path in files:
             told = _byte_count(display, f"upload {path.name}", path.stat().st_size)
             video = await client.submit(
-                path, recipe=wanted, title=title, tags=tuple(tag or ()), watermark=watermark, progress=told
+                path,
+                recipe=wanted,
+                title=title,
+                tags=tuple(tag or ()),
+                watermark=watermark,
+                captions=parts,
+                progress=told,
             )
             if not wait:
                 _print_video(video, as_json)
@@ -105,7 +120,9 @@ def cancel(video_id: VideoId, url: Url = HERE, as_json: AsJson = False) -> int:
 
 def download(
     video_id: VideoId,
-    name: Annotated[str | None, typer.Argument(help="Which file. [default: the result]", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Which file, or hls for all of that. [default: the result]", show_default=False)
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to. [default: its name, here]", show_default=False)
     ] = None,
@@ -113,8 +130,10 @@ def download(
     url: Url = HERE,
 ) -> int:
     """Download a result, resumed where it was interrupted and verified by its SHA-256."""
-    from moviola.plan import is_result
+    from moviola.plan import HLS, is_result
 
+    if name == HLS:
+        return _download_package(video_id, output or Path(HLS), force=force, url=url)
     if name is not None or (output is not None and not output.is_dir()):
         _place_for(name or "", output, force=force)  # what is in the way is told before a server is asked
 
@@ -127,6 +146,32 @@ def download(
         place = _place_for(file.name, output, force=force)
         await client.download(video_id, file, place, progress=_byte_count(display, f"download {file.name}", file.size))
         typer.echo(f"{place}: {file.size} bytes, sha256 {file.sha256}")
+        return Outcome.DONE
+
+    return _with_client(url, fetch)
+
+
+def _download_package(video_id: str, directory: Path, *, force: bool, url: str) -> int:
+    """All files of the HLS package, as a tree that plays from the disk."""
+    from moviola.plan import HLS
+
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())) and not force:
+        raise BadUse(f"{directory} exists; --force replaces what is in it, -o names another.")
+    if not directory.parent.is_dir():
+        raise BadUse(f"There is no directory {directory.parent}.")
+
+    async def fetch(client: "Client", display: "ProgressDisplay") -> int:
+        video = await client.get(video_id)
+        # What a server says must not lead out of the directory.
+        files = [one for one in video.files if one.name == f"{HLS}/{Path(one.name).name}"]
+        if not files:
+            raise BadUse(f"The video has no HLS package: it is {video.status}.")
+        await asyncio.to_thread(directory.mkdir, exist_ok=True)
+        for file in files:
+            place = directory / Path(file.name).name
+            told = _byte_count(display, f"download {file.name}", file.size)
+            await client.download(video_id, file, place, progress=told)
+        typer.echo(f"{directory}: {len(files)} files, {sum(file.size for file in files)} bytes")
         return Outcome.DONE
 
     return _with_client(url, fetch)
@@ -200,6 +245,15 @@ def _recipe_text(recipe: str | None) -> str | None:
     from moviola.recipe import parse_recipe
 
     return parse_recipe(Path(recipe).read_bytes()).model_dump_json(exclude_none=True)
+
+
+def _with_captions(recipe: str | None, languages: Sequence[str]) -> str:
+    """The recipe, which has to be known here, with captions in those languages in its package."""
+    from moviola_cli.processing import read_recipe
+    from moviola_cli.recipe_flags import RecipeFlags, compose_recipe
+
+    flags = RecipeFlags(captions={language: f"captions-{language}" for language in languages})
+    return compose_recipe(flags, read_recipe(recipe or "showcase")).model_dump_json(exclude_none=True)
 
 
 def _print_video(video: "VideoDocument", as_json: bool) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from moviola import object_keys
 from moviola.messages import COMMANDS, ObjectRef, TaskCommand
-from moviola.plan import ORIGINAL, PROBE_PASS, Edit, Overlay, Pass
+from moviola.plan import ORIGINAL, PROBE_PASS, Overlay, Pass, edit_and_ladder
 from moviola.video import Run, Task, Video
 
 
@@ -48,10 +48,14 @@ def _made_by(name: str, tasks: Sequence[Task]) -> ObjectRef:
 
 
 def _resources(one: Pass, run: Run, tasks: Sequence[Task]) -> Iterator[tuple[str, ObjectRef]]:
-    """What the passes made that it needs, and the images that it lays over the picture, as its parameters call them."""
+    """What the passes made that it needs, the images that it lays over the picture, and its captions, as its
+    parameters call them.
+    """
     for name in one.needs:
         yield name, _made_by(name, tasks)
-    if isinstance(one.parameters, Edit):
-        for operation in one.parameters.picture:
-            if isinstance(operation, Overlay) and operation.image is not None:
-                yield operation.image, ObjectRef(key=object_keys.watermark(run.tenant, operation.image))
+    edit, ladder = edit_and_ladder(one.parameters)
+    for operation in edit.picture if edit is not None else ():
+        if isinstance(operation, Overlay) and operation.image is not None:
+            yield operation.image, ObjectRef(key=object_keys.watermark(run.tenant, operation.image))
+    for track in ladder.captions if ladder is not None else ():
+        yield track.resource, ObjectRef(key=object_keys.captions(run.tenant, run.video_id, track.resource))

@@ -29,6 +29,7 @@ STATE_OF_KIND: Mapping[Kind, RunState] = {
     "normalize": RunState.NORMALIZING,
     "measure": RunState.MEASURING,
     "render": RunState.RENDERING,
+    "package": RunState.PACKAGING,
     "thumbnails": RunState.THUMBNAILING,
     "verify": RunState.VERIFYING,
 }
@@ -52,7 +53,8 @@ class Move:
 _EDITS: tuple[Kind, ...] = ("trim", "resize", "watermark", "mute", "downmix", "normalize", "measure")
 _EDITING = tuple(STATE_OF_KIND[kind] for kind in _EDITS)
 _PLANNED = (RunState.PROBING, *_EDITING, RunState.RENDERING)
-_MAKING = (*_PLANNED, RunState.THUMBNAILING)
+_MADE = (*_PLANNED, RunState.PACKAGING)
+_MAKING = (*_MADE, RunState.THUMBNAILING)
 _WORKING = (*_MAKING, RunState.VERIFYING)
 
 RUN_STATES: tuple[RunState, ...] = (
@@ -70,7 +72,8 @@ RUN_MOVES: tuple[Move, ...] = (
         for kind in _EDITS
     ),
     Move("render", (RunState.PROBING, RunState.MEASURING), RunState.RENDERING),
-    Move("thumbnails", _PLANNED, RunState.THUMBNAILING),
+    Move("package", _PLANNED, RunState.PACKAGING),
+    Move("thumbnails", _MADE, RunState.THUMBNAILING),
     Move("verify", _MAKING, RunState.VERIFYING),
     Move("finish", _WORKING, RunState.READY),
     Move("fail", _WORKING, RunState.FAILED),

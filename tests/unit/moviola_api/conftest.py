@@ -76,18 +76,18 @@ class Api:
             await transaction.runs.save(replace(run, **changes))
         return replace(run, version=run.version + 1, **changes)
 
-    async def make_ready(self, video_id: str, files: dict[str, bytes] | None = None) -> Run:
+    async def make_ready(self, video_id: str, files: dict[str, bytes] | None = None, *, number: int = 1) -> Run:
         """A run that is ready, with its files in the storage."""
-        made = [await self._made(video_id, *item) for item in (files or {}).items()]
-        run = a_run(VideoId(video_id), files=tuple(made))
+        made = [await self._made(video_id, number, *item) for item in (files or {}).items()]
+        run = replace(a_run(VideoId(video_id), files=tuple(made)), number=number)
         await self.save_run(replace(run, state=RunState.VERIFYING, finished_at=None))
         return await self.change_run(run)
 
-    async def _made(self, video_id: str, name: str, content: bytes) -> OutputFile:
+    async def _made(self, video_id: str, run: int, name: str, content: bytes) -> OutputFile:
         async def chunks() -> AsyncIterator[bytes]:
             yield content
 
-        key = f"{object_keys.outputs(DEFAULT_TENANT, VideoId(video_id))}run/pass/1-n/{name}"
+        key = f"{object_keys.outputs(DEFAULT_TENANT, VideoId(video_id))}run-{run}/pass/1-n/{name}"
         stored = await self.parts.storage.put(key, chunks())
         assert stored.sha256 is not None
         return OutputFile(name=name, key=key, size=stored.size, sha256=stored.sha256, content_type="video/mp4")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 from structlog.testing import capture_logs
+from yarl import URL
 
 from moviola.errors import StorageUnavailable
 from moviola.video import new_id
@@ -229,3 +230,35 @@ async def test_a_player_that_leaves_in_the_middle_leaves_no_traceback(
     assert caplog.records == []
     assert [entry for entry in told if entry["log_level"] in ("warning", "error")] == []
     assert len([entry for entry in told if entry["event"] == "client went away"]) == 3
+
+
+async def test_a_playlist_leads_to_the_files_of_one_run_for_ever(api: Api) -> None:
+    video = await api.upload()
+    first = await api.make_ready(video["id"], {"hls/master.m3u8": b"#EXTM3U\n720p.m3u8\n", "hls/720p.mp4": b"old"})
+    newest = f"/v1/videos/{video['id']}/files/hls/master.m3u8"
+
+    async with api.http.get(f"{newest}?download=1", allow_redirects=False) as answer:
+        assert answer.status == 307
+        assert answer.headers["Location"] == f"../../runs/{first.id}/files/hls/master.m3u8?download=1"
+        assert answer.headers["Cache-Control"] == "private, no-cache"
+    async with api.http.get(newest, headers={"Range": "bytes=0-6"}) as answer:
+        assert (answer.status, await answer.read()) == (206, b"#EXTM3U")
+        assert answer.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+        assert answer.headers["Content-Type"] == "application/vnd.apple.mpegurl"
+        followed = answer.url
+
+    # Another run becomes ready while the player plays.
+    files = {"hls/master.m3u8": b"#EXTM3U\nother.m3u8\n", "hls/720p.mp4": b"new"}
+    await api.make_ready(video["id"], files, number=2)
+    async with api.http.get(followed.join(URL("720p.mp4"))) as answer:
+        assert (answer.status, await answer.read()) == (200, b"old")
+    async with api.http.get(newest) as answer:
+        assert await answer.read() == b"#EXTM3U\nother.m3u8\n"
+    async with api.http.get(f"/v1/videos/{video['id']}/files/hls/720p.mp4") as answer:
+        assert (await answer.read(), answer.headers["Content-Type"]) == (b"new", "video/mp4")
+
+
+async def test_there_is_no_playlist_without_a_run(api: Api) -> None:
+    video = await api.upload()
+    problem = await api.get(f"/v1/videos/{video['id']}/files/hls/master.m3u8", status=404)
+    assert problem["code"] == "file.not_found"

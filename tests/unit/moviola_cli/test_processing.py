@@ -91,6 +91,56 @@ def test_a_recipe_file_with_a_flag_over_it(clip: Path, here: Path) -> None:
         assert made.streams.video[0].height == 120
 
 
+def test_a_package_lies_beside_the_result(clip: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "subs.srt").write_text("1\n00:00:00,100 --> 00:00:01,000\nHola\n")
+    flags = ["--hls", "--heights", "60,40", "--captions", "es=subs.srt"]
+
+    assert main(["process", str(clip), "-o", "out.mp4", *flags]) == 0
+
+    assert names_in(here) == ["out.hls", "out.mp4", "subs.srt"]
+    made = names_in(here / "out.hls")
+    assert {"master.m3u8", "60p.m3u8", "60p.mp4", "40p.mp4", "audio.m4a", "captions-es.vtt"} <= set(made)
+    assert "Hola" in (here / "out.hls" / "captions-es.vtt").read_text()
+    assert capsys.readouterr().out.splitlines()[1].startswith("out.hls/master.m3u8: 60p, 40p, ")
+    # What is there already is not written over by mistake.
+    (here / "out.mp4").unlink()
+    assert main(["process", str(clip), "-o", "out.mp4", "--hls"]) == 2
+    assert "out.hls exists" in capsys.readouterr().err
+
+
+def test_a_package_alone_goes_into_the_directory_that_is_named(clip: Path, here: Path) -> None:
+    (here / "tree").mkdir()
+
+    assert main(["process", str(clip), "-o", "tree", "--hls", "--heights", "60"]) == 0
+
+    assert names_in(here) == ["tree"]
+    assert {"master.m3u8", "60p.m3u8", "60p-iframes.m3u8", "60p.mp4"} <= set(names_in(here / "tree"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--captions", "subs.srt"], "names no captions"),
+        (["--captions", "en=missing.srt"], "There is no file missing.srt"),
+        (["--captions", "en=bad.srt"], "Line 1: this is neither WebVTT nor SRT. (at bad.srt)"),
+        (["--captions", "en=bad.srt", "--captions", "en=bad.srt"], "given twice"),
+        (["--heights", "720,x"], "give pixels by comma"),
+        (["--recipe", "recipe.json"], "give --captions en=FILE"),
+    ],
+)
+def test_a_package_that_can_not_be_made_as_told_is_bad_use(
+    flags: list[str], said: str, clip: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "bad.srt").write_text("What?")
+    captions = '[{"language": "en", "file": "captions-en"}]'
+    (here / "recipe.json").write_text(f'{{"steps": [{{"step": "package", "captions": {captions}}}]}}')
+
+    assert main(["process", str(clip), "-o", "out.mp4", *flags]) == 2
+
+    assert said in capsys.readouterr().err
+    assert names_in(here) == ["bad.srt", "recipe.json"]
+
+
 def test_stills_alone_are_of_the_input_and_replace_nothing_unasked(
     clip: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

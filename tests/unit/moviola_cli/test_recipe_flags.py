@@ -4,11 +4,13 @@ import pytest
 
 from moviola.errors import InvalidRecipe
 from moviola.marking import NO_OUTLINE
+from moviola.packaging import Captions
 from moviola.recipe import (
     SHOWCASE,
     Downmix,
     Mute,
     Normalize,
+    Package,
     PreviewWish,
     Recipe,
     Resize,
@@ -20,7 +22,7 @@ from moviola.recipe import (
     parse_recipe,
 )
 from moviola_cli.outcome import BadUse
-from moviola_cli.recipe_flags import RecipeFlags, compose_recipe, parse_time
+from moviola_cli.recipe_flags import RecipeFlags, compose_recipe, parse_heights, parse_time
 
 
 def test_no_flag_means_no_step() -> None:
@@ -185,3 +187,47 @@ def test_times_are_seconds_or_a_clock(text: str, seconds: float) -> None:
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(BadUse, match="is not a time"):
         parse_time(text)
+
+
+def test_a_package_comes_last_and_takes_heights_and_captions() -> None:
+    flags = RecipeFlags(hls=True, heights=(720, 480), captions={"en": "captions-en"}, mute=True, poster=True)
+
+    assert compose_recipe(flags).steps == (
+        Mute(),
+        Thumbnails(),
+        Package(heights=(720, 480), captions=(Captions(language="en", file="captions-en"),)),
+    )
+
+
+def test_heights_or_captions_alone_mean_a_package_too() -> None:
+    assert compose_recipe(RecipeFlags(heights=(480,))).steps == (Package(heights=(480,)),)
+    (step,) = compose_recipe(RecipeFlags(captions={"en": "captions-en"})).steps
+    assert isinstance(step, Package)
+
+
+def test_captions_take_the_place_of_a_recipes_own_in_that_language() -> None:
+    own = [{"language": "en", "label": "English", "file": "captions-a"}, {"language": "de", "file": "captions-b"}]
+    base = parse_recipe({"steps": [{"step": "package", "heights": [480], "captions": own}]})
+
+    (step,) = compose_recipe(RecipeFlags(hls=True, captions={"EN": "captions-EN", "fr": "captions-fr"}), base).steps
+
+    assert isinstance(step, Package)
+    assert step.heights == (480,)
+    assert [(one.language, one.label, one.file) for one in step.captions] == [
+        ("en", "English", "captions-EN"),
+        ("de", None, "captions-b"),
+        ("fr", None, "captions-fr"),
+    ]
+
+
+def test_where_a_video_is_expected_and_only_a_package_is_made_all_of_it_is_taken() -> None:
+    assert compose_recipe(RecipeFlags(result=True, hls=True)).steps == (Trim(start=0), Package())
+    assert compose_recipe(RecipeFlags(result=True, hls=True, mute=True)).steps == (Mute(), Package())
+    assert compose_recipe(RecipeFlags(hls=True)).steps == (Package(),)
+    assert compose_recipe(RecipeFlags(result=True)).steps == ()
+
+
+def test_heights_come_by_comma() -> None:
+    assert parse_heights("720, 480") == (720, 480)
+    with pytest.raises(BadUse, match="720,480"):
+        parse_heights("tall")

@@ -30,6 +30,8 @@ class Server:
     states: list[tuple[str, str, float]] = field(default_factory=lambda: [("ready", "ready", 1.0)])
     authorization: set[str | None] = field(default_factory=set)
     recipes: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+    package: tuple[str, ...] = ()
     canceled: list[str] = field(default_factory=list)
 
     def video(self) -> dict[str, object]:
@@ -45,7 +47,7 @@ class Server:
             "title": "A film",
             "progress": progress,
             "steps": steps,
-            "files": [FILE] if status == "ready" else [],
+            "files": [FILE, *({**FILE, "name": name} for name in self.package)] if status == "ready" else [],
             "failure": {"code": "media.corrupt", "step": "render", "message": "It is broken."}
             if status == "failed"
             else None,
@@ -65,6 +67,7 @@ class Server:
     async def take(self, request: web.Request) -> web.Response:
         form = await request.post()
         self.recipes.append(str(form.get("recipe")))
+        self.parts = list(form)
         return web.json_response(self.video(), status=202)
 
     async def cancel(self, request: web.Request) -> web.Response:
@@ -94,7 +97,7 @@ async def server() -> AsyncIterator[Server]:
     application.router.add_get("/v1/videos/{id}", fake.show)
     application.router.add_post("/v1/videos/{id}/cancel", fake.cancel)
     application.router.add_get("/v1/videos/{id}/events", fake.events)
-    application.router.add_get("/v1/videos/{id}/files/result.mp4", fake.file)
+    application.router.add_get("/v1/videos/{id}/files/{name:.+}", fake.file)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -184,3 +187,30 @@ async def test_a_file_that_is_not_there_is_told_with_those_that_are(server: Serv
     status, _, err = await moviola(server, tmp_path, "download", "v1", "poster.jpg")
 
     assert (status, err) == (2, "moviola: The video has no file poster.jpg; there is result.mp4.\n")
+
+
+async def test_captions_go_along_with_the_recipe_that_names_them(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_bytes(CONTENT)
+    (tmp_path / "subs.srt").write_text("1")
+    (tmp_path / "recipe.json").write_text('{"steps": [{"step": "package", "heights": [480]}]}')
+
+    flags = ["--recipe", "recipe.json", "--captions", "es=subs.srt"]
+    status, _, _ = await moviola(server, tmp_path, "submit", "film.mp4", *flags)
+
+    assert status == 0
+    (step,) = json.loads(server.recipes[0])["steps"]
+    assert (step["heights"], step["captions"]) == ([480], [{"language": "es", "file": "captions-es"}])
+    assert server.parts == ["recipe", "captions-es", "file"]
+
+
+async def test_a_package_is_downloaded_as_a_tree_and_never_beside_it(server: Server, tmp_path: Path) -> None:
+    server.package = ("hls/master.m3u8", "hls/720p.mp4", "hls/../../evil.mp4")
+
+    status, out, _ = await moviola(server, tmp_path, "download", "v1", "hls", "-o", "tree")
+
+    assert status == 0
+    assert out == f"tree: 2 files, {2 * len(CONTENT)} bytes\n"
+    assert await asyncio.to_thread(os.listdir, tmp_path) == ["tree"]
+    assert set(await asyncio.to_thread(os.listdir, tmp_path / "tree")) == {"master.m3u8", "720p.mp4"}
+    status, _, err = await moviola(server, tmp_path, "download", "v1", "hls", "-o", "tree")
+    assert (status, err) == (2, "moviola: tree exists; --force replaces what is in it, -o names another.\n")

@@ -20,7 +20,7 @@ from moviola_orchestrator.lifecycle import (
 
 R, T = RunState, TaskState
 EDITING = [R.TRIMMING, R.RESIZING, R.WATERMARKING, R.MUTING, R.DOWNMIXING, R.NORMALIZING, R.MEASURING]
-MAKING = [R.PROBING, *EDITING, R.RENDERING, R.THUMBNAILING]
+MAKING = [R.PROBING, *EDITING, R.RENDERING, R.PACKAGING, R.THUMBNAILING]
 WORKING = [*MAKING, R.VERIFYING]
 RUN_TRIGGERS: list[RunTrigger] = [*KINDS, "finish", "fail", "cancel", "stopped"]
 TASK_TRIGGERS: tuple[TaskTrigger, ...] = get_args(TaskTrigger)
@@ -36,6 +36,8 @@ def expected_run(state: RunState, trigger: str) -> RunState | None:
             return to if state in [R.PROBING, *EDITING] and state is not to else None
         case "render":
             return R.RENDERING if state in (R.PROBING, R.MEASURING) else None
+        case "package":
+            return R.PACKAGING if state in MAKING and state not in (R.PACKAGING, R.THUMBNAILING) else None
         case "thumbnails":
             return R.THUMBNAILING if state in MAKING and state is not R.THUMBNAILING else None
         case "verify":

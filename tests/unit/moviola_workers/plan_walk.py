@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,22 @@ from moviola_workers.steps.table import STEPS
 class Walk:
     """``results`` are what each pass made, by its name."""
 
-    def __init__(self, source: Path, directory: Path, *steps: dict[str, object], **output: object) -> None:
+    def __init__(
+        self,
+        source: Path,
+        directory: Path,
+        *steps: dict[str, object],
+        resources: Mapping[str, Path] | None = None,
+        fusion: bool = True,
+        **output: object,
+    ) -> None:
         self._directory = directory
         self.results: dict[str, JobResult] = {}
         self.progress: dict[str, list[float]] = {}
         facts = self._do(Job(kind="probe", parameters=PROBE_PASS.parameters, source=source, scratch=directory), "probe")
         assert facts.probe is not None
         recipe = parse_recipe({"steps": list(steps), "output": {"preset": "ultrafast", **output}})
-        self.plan: Plan = compile_plan(recipe, facts.probe)
+        self.plan: Plan = compile_plan(recipe, facts.probe, fusion=fusion)
         made = {"original": source}
         for one in self.plan.passes:
             scratch = directory / one.name
@@ -32,7 +41,7 @@ class Walk:
                 kind=one.kind,
                 parameters=one.parameters,
                 source=made[one.source],
-                resources={name: made[name] for name in one.needs},
+                resources={**(resources or {}), **{name: made[name] for name in one.needs}},
                 scratch=scratch,
                 files=one.files,
                 encoder_threads=2,

@@ -19,6 +19,9 @@ cut_list, boundary      which packets and which pictures make a cut; the encoder
 track                   both of them in one order of decoding
 cut_survey              what a probe finds out about all that
 ahead                   an iterator run in a thread of its own
+renditions, hls         the files of an HLS package while they are written; what completes it
+fragments, segments     what lies where in them, and as what a playlist names it
+codec_names, playlists  what players are told
 display                 the frame that is on display at a time, or a key frame near it
 poster, storyboard, preview, still      pictures of a video, moving or not; a single frame as an image
 sample                  a clip to try things with

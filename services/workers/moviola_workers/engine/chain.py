@@ -3,7 +3,7 @@
 Built from typed values; no text of a user's ever becomes part of a graph's description.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -56,6 +56,7 @@ class Chain:
             range=colour.RANGES[source.range],
         )
         self._marks: list[MarkStream] = []
+        self._sinks: list[FilterContext] = []
         self._conversion = _conversion(source, target, shape.format)
         self._said = source
 
@@ -112,23 +113,45 @@ class Chain:
         self._last = node
         self._marks.append(stream)
 
-    def finish(self, width: int, height: int) -> None:
+    def finish(self, width: int, height: int, branches: Sequence[tuple[int, int]] = ()) -> None:
+        """End in a picture of that size, or split what it would be and end in one of each branch's size."""
         self._scaled(width, height)
-        self.add("buffersink")
+        if branches:
+            split = self.add("split", outputs=str(len(branches)))
+        for output, size in enumerate(branches):
+            self._sinks.append(self._branch(split, output, size))
+        if not branches:
+            self._sinks.append(self.add("buffersink"))
         self._graph.configure()
         for mark in self._marks:
             mark.begin()
 
-    def push(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
-        """What comes out in answer; None: whatever is left."""
+    def _branch(self, split: FilterContext, output: int, size: tuple[int, int]) -> FilterContext:
+        sink = self._graph.add("buffersink")
+        if size == (self.width, self.height):
+            split.link_to(sink, output, 0)
+        else:
+            scale = self._graph.add("scale", w=str(size[0]), h=str(size[1]), flags="bicubic")
+            split.link_to(scale, output, 0)
+            scale.link_to(sink)
+        return sink
+
+    def push(self, frame: VideoFrame | None) -> Iterator[tuple[int, VideoFrame]]:
+        """What comes out in answer, each with the number of its branch; None: whatever is left."""
         for mark in self._marks:
             mark.accompany(frame)
         self._source.push(frame)
-        while True:
-            try:
-                yield self._graph.vpull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return
+        for branch, sink in enumerate(self._sinks):
+            for made in _drained(sink):
+                yield branch, made
+
+
+def _drained(sink: FilterContext) -> Iterator[VideoFrame]:
+    while True:
+        try:
+            yield sink.pull()  # type: ignore[misc]  # the sink of a picture's graph gives pictures
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
 
 
 def _conversion(source: colour.Colour, target: colour.Colour, form: str) -> dict[str, str] | None:

@@ -4,13 +4,21 @@ All of them work at a constant quality. What a preset of x264's means for the ot
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from moviola.output import AudioCodec, Container, Output, Preset, VideoCodec
 
 # A file's index lies in front, so that playing starts before all is loaded; written by a second pass over the file.
 MUXERS: Mapping[Container, Mapping[str, str]] = {"mp4": {"movflags": "+faststart"}, "webm": {"cues_to_front": "1"}}
+
+# Renditions of HLS: a fragment begins at every key frame of the picture; of the sound, where all are, twice a second.
+# Edit lists, which say where the encoders' run-in ends, are known when the first packets are (`delay_moov`).
+_FRAGMENTS = "+empty_moov+delay_moov+default_base_moof+skip_trailer"
+PICTURE_RENDITION: Mapping[str, str] = {"movflags": f"{_FRAGMENTS}+frag_keyframe"}
+SOUND_RENDITION: Mapping[str, str] = {"movflags": _FRAGMENTS, "frag_duration": "500000"}
+# Further apart than key frames that were asked for ever are: the encoder adds none of its own.
+NEVER = 1_000_000
 
 # SVT-AV1 counts presets from 13 (fast) down to 0. From 10 on it was seen to show the mean of two flat pictures in the
 # place of either, at any quality (4.1, a slide show of grey areas), so 9 is the fastest here. libvpx has a speed from 0
@@ -30,12 +38,13 @@ SVT_MOST, SVT_MOST_PIXELS = 4, 4096 * 2304
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What an encoder is to do; ``threads`` 0: as many as fit."""
+    """What an encoder is to do; ``threads`` 0: as many as fit. ``on_grid``: key frames are those asked for."""
 
     output: Output
     width: int
     height: int
     threads: int
+    on_grid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +67,17 @@ class SoundCodec:
 
 
 def _x264(work: Work) -> dict[str, str]:
-    return {"preset": work.output.preset, "crf": str(work.output.quality)}
+    grid = {"forced-idr": "1", "x264-params": f"keyint=infinite:min-keyint={NEVER}"} if work.on_grid else {}
+    return {"preset": work.output.preset, "crf": str(work.output.quality), **grid}
 
 
 def _x265(work: Work) -> dict[str, str]:
     # Its pool of threads is not FFmpeg's to count; closed groups of pictures can be sought to and cut at.
     own = {"log-level": "error", "open-gop": "0"} | ({"pools": str(work.threads)} if work.threads else {})
+    own |= {"keyint": "-1", "min-keyint": str(NEVER)} if work.on_grid else {}
     params = ":".join(f"{name}={value}" for name, value in own.items())
-    return {"preset": work.output.preset, "crf": str(work.output.quality), "x265-params": params}
+    grid = {"forced-idr": "1"} if work.on_grid else {}
+    return {"preset": work.output.preset, "crf": str(work.output.quality), "x265-params": params, **grid}
 
 
 def _svt(work: Work) -> dict[str, str]:
@@ -74,7 +86,7 @@ def _svt(work: Work) -> dict[str, str]:
     return {
         "preset": str(SVT_PRESETS[work.output.preset]),
         "crf": str(work.output.quality),
-        "svtav1-params": f"lp={level}",
+        "svtav1-params": f"lp={level}" + (":keyint=-1:enable-force-key-frames=1" if work.on_grid else ""),
     }
 
 
@@ -107,6 +119,21 @@ SOUNDS: Mapping[AudioCodec, SoundCodec] = {
 }
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 USUAL_RATE = 48000
+
+
+def split_threads(threads: int, sizes: Sequence[tuple[int, int]], codec: VideoCodec) -> list[int]:
+    """Threads for encoders that work side by side, by their pictures' sizes; one encoder alone takes them all.
+
+    None gets less than two where there are as many: an encoder of one thread works in the thread that feeds all of
+    them. What SVT-AV1 sets up grows with its threads, so that all of those together get as many as one alone.
+    """
+    if len(sizes) < 2:
+        return [threads] * len(sizes)
+    total = threads or os.cpu_count() or 1
+    whole = sum(width * height for width, height in sizes)
+    shares = [max(min(2, total), round(total * width * height / whole)) for width, height in sizes]
+    most = max(1, SVT_MOST // len(sizes)) if codec == "av1" else total
+    return [min(share, most) for share in shares]
 
 
 def sound_form(codec: AudioCodec, rate: int, channels: int, wanted: int | None = None) -> tuple[int, str]:

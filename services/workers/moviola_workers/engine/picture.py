@@ -19,7 +19,7 @@ class PictureWork:
     """What is to be done with every picture: ``operations`` in order, and in the end ``width`` × ``height``.
 
     ``images`` are the files that overlays name. ``timeline`` and the file's ``origin`` tell when the source showed what
-    the result shows; without them every time is the result's.
+    the result shows; without them every time is the result's. With ``branches`` it comes in each of these sizes.
     """
 
     operations: Sequence[Operation]
@@ -29,6 +29,7 @@ class PictureWork:
     threads: int = 0
     timeline: Timeline | None = None
     origin: Fraction = Fraction(0)
+    branches: Sequence[tuple[int, int]] = ()
 
 
 class Picture:
@@ -45,6 +46,12 @@ class Picture:
         }
 
     def through(self, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+        """Of work without branches, or of all of them one after the other."""
+        for _, frame in self.branched(frames):
+            yield frame
+
+    def branched(self, frames: Iterator[VideoFrame]) -> Iterator[tuple[int, VideoFrame]]:
+        """Each with the number of its branch."""
         chain: Chain | None = None
         for frame in refreshed(frames, tuple(self._moments.values()), self._base):
             shape = Shape.of(frame)
@@ -70,5 +77,5 @@ class Picture:
             else:
                 image = self._work.images.get(operation.image) if operation.image is not None else None
                 chain.overlay(operation, image, self._moments.get(index))
-        chain.finish(self._work.width, self._work.height)
+        chain.finish(self._work.width, self._work.height, self._work.branches)
         return chain

@@ -40,6 +40,17 @@ class Silence:
         pass
 
 
+class Together:
+    """Several sounds, each for a file of its own."""
+
+    def __init__(self, *sounds: Sound) -> None:
+        self._sounds = sounds
+
+    def write(self, until: Fraction | None) -> None:
+        for sound in self._sounds:
+            sound.write(until)
+
+
 class CopiedSound:
     """Packet for packet, moved to the result's clock."""
 
@@ -157,16 +168,48 @@ def is_copyable(stream: Stream, codec: AudioCodec) -> bool:
     return stream.codec_context.codec.canonical_name == codec
 
 
-def sound_of(job: Job, edit: Edit, result: Result, timeline: Timeline, origin: Fraction, stack: ExitStack) -> Sound:
-    """The sound of an edit: none, the source's packets from ``origin`` on, or its samples along the ``timeline``."""
+# Sound that begins later than this behind the picture is not copied where silence has to fill the time before it.
+LATE = Fraction(1, 20)
+
+
+def sound_of(
+    job: Job,
+    edit: Edit,
+    result: Result,
+    timeline: Timeline,
+    origin: Fraction,
+    stack: ExitStack,
+    *,
+    from_start: bool = False,
+) -> Sound:
+    """The sound of an edit: none, the source's packets from ``origin`` on, or its samples along the ``timeline``.
+
+    ``from_start``: it has to begin with the picture, whatever the source's does.
+    """
     with opening.opened(job.source, job.limits) as container:
         audio = None if edit.mute else opening.first_audio(container)
         if audio is None:
             return Silence()
-        copied = edit.spans is None and edit.sound is None and is_copyable(audio, edit.output.audio_codec)
+        copied = _is_copied(edit, audio) and not (from_start and _is_late(audio, origin))
     if copied:
         return CopiedSound(job.source, job.limits, result, origin, stack)
     return EncodedSound(job.source, job.limits, lambda source: _encoder(source, job, edit, result), timeline, stack)
+
+
+def begins_late(job: Job, edit: Edit, origin: Fraction) -> bool:
+    """Whether the sound of an edit is copied, and begins so late that not everything can have it as it is."""
+    with opening.opened(job.source, job.limits) as container:
+        audio = None if edit.mute else opening.first_audio(container)
+        return audio is not None and _is_copied(edit, audio) and _is_late(audio, origin)
+
+
+def _is_copied(edit: Edit, audio: AudioStream) -> bool:
+    return edit.spans is None and edit.sound is None and is_copyable(audio, edit.output.audio_codec)
+
+
+def _is_late(audio: AudioStream, origin: Fraction) -> bool:
+    start = opening.start_of(audio)
+    return start is not None and start > origin + LATE
 
 
 def _encoder(source: AudioStream, job: Job, edit: Edit, result: Result) -> Sink:

@@ -7,6 +7,7 @@ from moviola.plan import Kind
 from moviola_workers.job import Job, JobResult, Report
 from moviola_workers.steps.edit import edit
 from moviola_workers.steps.measure import measure
+from moviola_workers.steps.package import package
 from moviola_workers.steps.probe import probe
 from moviola_workers.steps.thumbnails import thumbnails
 from moviola_workers.steps.verify import verify
@@ -28,6 +29,7 @@ STEPS: Mapping[Kind, Step] = {
     "normalize": edit,
     "measure": measure,
     "render": edit,
+    "package": package,
     "thumbnails": thumbnails,
     "verify": verify,
 }
