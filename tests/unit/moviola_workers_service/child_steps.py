@@ -66,7 +66,6 @@ def describe(job, report):
         "session": os.getsid(0),
         "pid": os.getpid(),
         "nice": os.nice(0),
-        "interfaces": [name for _, name in socket.if_nameindex()],
         "core": resource.getrlimit(resource.RLIMIT_CORE),
         "memory": resource.getrlimit(resource.RLIMIT_AS),
         "files": resource.getrlimit(resource.RLIMIT_NOFILE),
