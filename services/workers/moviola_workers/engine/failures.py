@@ -39,7 +39,9 @@ def failure_of(error: FFmpegError | OSError | MemoryError, doing: str) -> TaskFa
     number = getattr(error, "errno", None)
     if isinstance(error, MemoryError) or number == errno.ENOMEM:
         return TaskFailure("worker.out_of_memory", f"The worker ran out of memory while {doing}.", permanent=False)
-    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if number == errno.EFBIG:
+        return refused("worker.output_too_large", f"The result is larger than a task may write; seen while {doing}.")
+    if number in (errno.ENOSPC, errno.EDQUOT):
         return TaskFailure("storage.no_space", f"The worker's disk was full while {doing}.", permanent=False)
     if isinstance(error, av.error.ExitError | av.error.TimeoutError):
         return refused("media.corrupt", f"The file took too long to read while {doing}.")
