@@ -1,5 +1,7 @@
 """Files through the child that a worker would use: confined, on its own, one job each; and what it cost."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from moviola_workers.job import Job, JobResult
 
 HERE = Path(__file__).parent
 MEASURED = ChildProgram("measured_steps", (str(HERE),))
+SERIES = ChildProgram("series_steps", (str(HERE),))
 CAPTIVE = ChildProgram("captive_steps", (str(HERE),))
 EDIT = Edit(output=Output(preset="ultrafast", quality=18), width=160, height=96, duration=2.0)
 SECONDS_BY_LAW = 10.0
@@ -50,6 +53,7 @@ class Ward:
     def __init__(self, place: Path) -> None:
         self._place = place
         self._count = 0
+        self._scratch = place
         self.sandbox: frozenset[str] = frozenset()
 
     async def probe(self, source: Path, limits: Limits | None = None) -> End:
@@ -61,6 +65,18 @@ class Ward:
     async def poster(self, source: Path, limits: Limits | None = None) -> End:
         return await self.run("thumbnails", Poster(), source, limits)
 
+    async def probe_all(self, sources: Mapping[str, Path], limits: Limits | None = None) -> dict[str, End]:
+        """All of them through one child, for what costs nothing and says nothing about its process."""
+        parameters = PROBE_PASS.parameters
+        end = await self.run("probe", parameters, next(iter(sources.values())), limits, SERIES, resources=sources)
+        assert end.code is None, end.message
+        words = map(json.loads, (self._scratch / "said").read_text().splitlines())
+        return {
+            word["ended"]: End(word["code"], word["permanent"], word["message"], seconds=word["processor"])
+            for word in words
+            if "ended" in word
+        }
+
     async def run(
         self,
         kind: Kind,
@@ -68,12 +84,21 @@ class Ward:
         source: Path,
         limits: Limits | None = None,
         program: ChildProgram = MEASURED,
+        *,
+        resources: Mapping[str, Path] | None = None,
     ) -> End:
         """``TaskFailure`` becomes a code; anything else that the child does to us is an error of the test."""
         self._count += 1
-        scratch = self._place / f"scratch-{self._count}"
+        self._scratch = scratch = self._place / f"scratch-{self._count}"
         scratch.mkdir()
-        job = Job(kind=kind, parameters=parameters, source=source, scratch=scratch, limits=limits or Limits())
+        job = Job(
+            kind=kind,
+            parameters=parameters,
+            source=source,
+            resources=resources or {},
+            scratch=scratch,
+            limits=limits or Limits(),
+        )
         child = await Child.start(program, Settings(data_dir=self._place))
         self.sandbox = frozenset(child.sandbox.in_force)
         try:

@@ -17,7 +17,7 @@ from moviola_workers.engine.failures import refused
 from moviola_workers.engine.truncation import boxes_of
 
 MOVIES = (b"moov", b"moof")
-HOLDERS = frozenset({*MOVIES, b"trak", b"edts", b"mdia", b"minf", b"stbl", b"mvex", b"traf"})
+HOLDERS = frozenset({*MOVIES, b"trak", b"edts", b"mdia", b"minf", b"dinf", b"stbl", b"mvex", b"traf"})
 # Real files have six.
 DEEPEST = 12
 # Tables with the number of their entries behind version and flags, and the bytes of an entry.
@@ -35,7 +35,8 @@ class _Claims:
 
 def refuse_absurd_claims(path: Path, limits: Limits) -> None:
     """``media.corrupt`` where tables are longer than their boxes, boxes nest absurdly, or samples are told of that
-    nothing describes; ``media.too_many_streams`` for more tracks than are published. Nothing where it is no mp4.
+    nothing describes; ``media.too_many_streams`` for more tracks than are published; ``media.unrecognized`` for media
+    that lie in other files. Nothing where it is no mp4.
     """
     size = path.stat().st_size
     claims = _Claims(limits)
@@ -80,12 +81,23 @@ def _check(file: BinaryIO, name: bytes, begin: int, end: int, claims: _Claims) -
                 raise refused("media.too_many_streams", f"The file has more than {claims.limits.max_streams} streams.")
         case b"stsz" if first == 0:
             _refuse_unless(second * 4 <= room - 12)
+        case b"dref":
+            _refuse_elsewhere(file, begin, end)
         case b"sbgp":
             _refuse_unless(_groups(file, begin, flags) * 8 <= room)
         case b"trun":
             _run(flags & 0xFFFFFF, first, room, claims)
         case name if name in TABLES:
             _refuse_unless(first * TABLES[name] <= room - 8)
+
+
+def _refuse_elsewhere(file: BinaryIO, begin: int, end: int) -> None:
+    """FFmpeg is not told to follow such a reference; what it reads instead is not what the file means."""
+    for _, inside, stop in _children(file, begin + 8, end):
+        file.seek(inside)
+        here = int.from_bytes(file.read(4)) & 1
+        if not here and stop - inside > 4:
+            raise refused("media.unrecognized", "The file only names others, in which its pictures would be.")
 
 
 def _groups(file: BinaryIO, begin: int, flags: int) -> int:

@@ -109,7 +109,8 @@ def _is_unknown(error: BaseException, path: Path) -> bool:
     known = head[4:8] in truncation.TOP_LEVEL or head.startswith(
         (b"\x1a\x45\xdf\xa3", b"RIFF", b"OggS", b"FLV", b"DKIF")
     )
-    return isinstance(error, av.error.InvalidDataError) and not known
+    # A format that was recognized, and that is not on the list, is a wrong argument to FFmpeg.
+    return isinstance(error, av.error.InvalidDataError | av.error.ArgumentError) and not known
 
 
 def main_video(container: InputContainer, limits: Limits) -> VideoStream:
