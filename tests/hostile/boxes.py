@@ -1,7 +1,7 @@
 """Files built box by box, since no muxer writes what these say."""
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 FTYP = b"\x00\x00\x00\x14ftypisom\x00\x00\x02\x00isom"
@@ -80,6 +80,14 @@ def sequence_set(width: int, height: int) -> bytes:
     return b"\x67" + payload.replace(b"\x00\x00\x00", b"\x00\x00\x03\x00").replace(b"\x00\x00\x01", b"\x00\x00\x03\x01")
 
 
+def idr() -> bytes:
+    """A picture that goes with ``sequence_set``, up to its first few macroblocks; the decoder conceals the rest."""
+    header = "".join(map(_golomb, (0, 7, 0))) + "0000" + _golomb(0) + _golomb(0) + "00" + _golomb(0) + _golomb(0)
+    bits = header + "1" * (400 - len(header))
+    unit = b"\x65" + int(bits, 2).to_bytes(50)
+    return len(unit).to_bytes(4) + unit
+
+
 def _golomb(value: int) -> str:
     word = f"{value + 1:b}"
     return "0" * (len(word) - 1) + word
@@ -127,8 +135,3 @@ def avi_stream(kind: bytes, handler: bytes, form: bytes) -> bytes:
 
 def bitmap_header(codec: bytes, width: int = 64, height: int = 64) -> bytes:
     return struct.pack("<IiiHH4sIiiII", 40, width, height, 1, 24, codec, 0, 0, 0, 0, 0)
-
-
-def pieces(data: bytes, size: int) -> Iterator[bytes]:
-    for begin in range(0, len(data), size):
-        yield data[begin : begin + size]

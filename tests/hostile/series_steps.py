@@ -5,9 +5,10 @@ it has ended, so that whoever finds the child dead knows which file it was.
 """
 
 import json
-import resource
 import shutil
 import time
+
+from measured_steps import megabytes, seconds
 
 from moviola.errors import TaskFailure
 from moviola.plan import KINDS, PROBE_PASS
@@ -15,19 +16,14 @@ from moviola_workers.job import JobResult
 from moviola_workers.steps.table import STEPS as REAL
 
 
-def processor():
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
 def series(job, report):
     with (job.scratch / "said").open("w") as said:
         for name, path in job.resources.items():
             say(said, begun=name)
-            began, cpu = time.monotonic(), processor()
+            began, cpu = time.monotonic(), seconds()
             code, permanent, message = one(job.model_copy(update={"source": path, "resources": {}}), report)
             say(said, ended=name, code=code, permanent=permanent, message=message,
-                seconds=time.monotonic() - began, processor=processor() - cpu)  # fmt: skip
+                seconds=time.monotonic() - began, processor=seconds() - cpu, peak=megabytes("VmHWM"))  # fmt: skip
     return JobResult()
 
 

@@ -66,13 +66,15 @@ class Ward:
         return await self.run("thumbnails", Poster(), source, limits)
 
     async def probe_all(self, sources: Mapping[str, Path], limits: Limits | None = None) -> dict[str, End]:
-        """All of them through one child, for what costs nothing and says nothing about its process."""
+        """All of them through one child, one after the other; ``peak`` is the most memory that it had so far."""
         parameters = PROBE_PASS.parameters
         end = await self.run("probe", parameters, next(iter(sources.values())), limits, SERIES, resources=sources)
         assert end.code is None, end.message
         words = map(json.loads, (self._scratch / "said").read_text().splitlines())
         return {
-            word["ended"]: End(word["code"], word["permanent"], word["message"], seconds=word["processor"])
+            word["ended"]: End(
+                word["code"], word["permanent"], word["message"], seconds=word["processor"], peak=word["peak"]
+            )
             for word in words
             if "ended" in word
         }
