@@ -1,10 +1,11 @@
-"""A ward for each test."""
+"""A ward for each test, and the API of the unit tests."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.hostile.ward import Ward
+from tests.unit.moviola_api.conftest import api, settings  # noqa: F401  # fixtures, found here by their names
 
 
 @pytest.fixture

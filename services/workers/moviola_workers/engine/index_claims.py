@@ -8,6 +8,7 @@ longer than the bytes that are there.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from struct import unpack
 from typing import BinaryIO
@@ -20,6 +21,8 @@ MOVIES = (b"moov", b"moof")
 HOLDERS = frozenset({*MOVIES, b"trak", b"edts", b"mdia", b"minf", b"dinf", b"stbl", b"mvex", b"traf"})
 # Real files have six.
 DEEPEST = 12
+# Of one movie or fragment; real ones have some thirty a track.
+MOST_BOXES = 10_000
 # Tables with the number of their entries behind version and flags, and the bytes of an entry.
 TABLES = {b"stts": 8, b"ctts": 8, b"stsc": 12, b"stss": 4, b"stco": 4, b"co64": 8}
 # Which flags of a run mean four bytes for each of its samples.
@@ -47,13 +50,15 @@ def refuse_absurd_claims(path: Path, limits: Limits) -> None:
 
 
 def _look(file: BinaryIO, name: bytes, begin: int, end: int, claims: _Claims) -> None:
-    waiting = [(name, begin, end, 1)]
+    waiting, seen = [(name, begin, end, 1)], 0
     while waiting:
         name, begin, end, depth = waiting.pop()
-        if depth > DEEPEST:
-            raise refused("media.corrupt", "The boxes of the file are nested absurdly deep.")
+        if depth > DEEPEST or seen > MOST_BOXES:
+            raise refused("media.corrupt", "The boxes of the file are absurdly many, or absurdly deep.")
         if name in HOLDERS:
-            waiting += ((*one, depth + 1) for one in _children(file, begin, end))
+            inner = [(*one, depth + 1) for one in islice(_children(file, begin, end), MOST_BOXES + 1)]
+            waiting += inner
+            seen += len(inner)
         _check(file, name, begin, end, claims)
 
 
