@@ -35,6 +35,7 @@ def _law(found: Findings, count: int) -> None:
     assert found.codes["media.corrupt"] > count / 100
 
 
+@pytest.mark.timeout(1500)  # forty seconds of one core; machines are shared
 async def test_a_thousand_mutations_end_in_success_or_a_documented_code(tmp_path: Path) -> None:
     _law(await _fuzzed(tmp_path, 1000), 1000)
 
