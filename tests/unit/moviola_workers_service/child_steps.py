@@ -142,6 +142,12 @@ def write_too_much(job, report):
     return made(job, bytes(job.limits.max_bytes + 1))
 
 
+def write_many(job, report):
+    for number in range(4):
+        (job.scratch / f"part-{number}").write_bytes(bytes(job.limits.max_bytes // 2))
+    signal.pause()
+
+
 def make_a_link(job, report, target):
     path = job.scratch / "result.mp4"
     path.symlink_to(target)
