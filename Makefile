@@ -21,7 +21,7 @@ define install
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 endef
 
-.PHONY: help install run test test-slow check fmt bench up down lock servers clean
+.PHONY: help install run test test-slow fuzz check fmt bench up down lock servers clean
 
 help: ## Say what there is (this)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ test: $(VENV)/.dev servers ## Run all the tests (as root on Debian or Ubuntu it 
 test-slow: $(VENV)/.dev servers ## Run the tests that take longer
 	@# pytest's status 5 says that no test is marked slow.
 	$(BIN)/python -m pytest -m slow $(ARGS) || [ $$? -eq 5 ]
+
+fuzz: $(VENV)/.dev ## Flip bits in small videos until something gives (options: ARGS="--count 20000 --seconds 600 --seed 1")
+	$(BIN)/python -m tests.hostile.fuzz $(ARGS)
 
 check: $(VENV)/.dev ## Check style, types and the import laws
 	$(BIN)/ruff check .

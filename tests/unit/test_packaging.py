@@ -14,7 +14,21 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DEV_TOOLS = {"pytest", "mypy", "ruff", "hypothesis", "moto", "testcontainers", "import-linter", "imageio-ffmpeg"}
-TARGETS = {"help", "install", "run", "test", "test-slow", "check", "bench", "up", "down", "lock", "fmt", "clean"}
+TARGETS = {
+    "help",
+    "install",
+    "run",
+    "test",
+    "test-slow",
+    "fuzz",
+    "check",
+    "bench",
+    "up",
+    "down",
+    "lock",
+    "fmt",
+    "clean",
+}
 
 
 @pytest.fixture(scope="module")

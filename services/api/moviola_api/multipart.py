@@ -1,5 +1,6 @@
 """A multipart form read part by part, never held: aiohttp's reader with its errors translated at this edge."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from moviola_api.problems import Malformed
 CHUNK = 256 * 1024
 MAX_PARTS = 200
 MAX_TEXT = 256 * 1024
+# RFC 9110, section 5.6.4
+_QUOTED = re.compile(r';\s*(name|filename)="((?:[^"\\]|\\.)*)"')
 
 # aiohttp's reader complains of broken forms by assertion as well.
 _BROKEN = (ValueError, RuntimeError, AssertionError, LookupError, HttpProcessingError)
@@ -76,6 +79,10 @@ async def _next(reader: MultipartReader) -> FormPart | None:
         if not isinstance(part, BodyPartReader):
             raise Malformed("A part of the form is a form itself.", code="multipart.malformed")
         name, filename = part.name, part.filename
+        if name is None:
+            # aiohttp's reader gives up on a file name with several semicolons.
+            said = dict(_QUOTED.findall(part.headers.get("Content-Disposition", "")))
+            name, filename = said.get("name"), said.get("filename")
     except ConnectionError as error:
         raise ClientGone("The client left between two parts.") from error
     except _BROKEN as error:

@@ -14,13 +14,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import cast
 
 from moviola.errors import TaskFailure
 from moviola.plan import Kind
 from moviola_workers.dialogue import MAX_MESSAGE, OUT_OF_MEMORY_STATUS, Failed, Made, Moved, Ready, Said
 from moviola_workers.job import Job, JobResult, Report
-from moviola_workers.sandbox import Bounds, confine, limit_file_size
+from moviola_workers.sandbox import FENCE, Bounds, confine, fence_in, limit_file_size
 
 Steps = Mapping[Kind, Callable[[Job, Report], JobResult]]
 
@@ -59,13 +60,17 @@ def main() -> int:
     line = sys.stdin.buffer.readline()
     if not line:
         return 0
+    job = Job.model_validate_json(line)
+    os.chdir(job.scratch)
+    limit_file_size(job.limits.max_bytes)
+    if FENCE in confined.in_force:
+        fence_in((job.source, *job.resources.values()), (job.scratch, *options.reach))
+    # After the fence, which holds for this thread and those that it starts.
     threading.Thread(target=_leave_when_the_worker_does, daemon=True).start()
-    return _do(Job.model_validate_json(line), steps, channel)
+    return _do(job, steps, channel)
 
 
 def _do(job: Job, steps: Steps, channel: Channel) -> int:
-    os.chdir(job.scratch)
-    limit_file_size(job.limits.max_bytes)
     try:
         channel.say(Made(result=steps[job.kind](job, channel.report)))
     except MemoryError:
@@ -109,6 +114,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cpu-seconds", type=int, required=True)
     parser.add_argument("--steps", default=STEPS_MODULE)
     parser.add_argument("--search", action="append", default=[])
+    parser.add_argument("--reach", action="append", default=[], type=Path)
     return parser.parse_args()
 
 

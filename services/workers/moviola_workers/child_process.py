@@ -31,10 +31,14 @@ class ChildCrashed(TaskFailure):
 
 @dataclass(frozen=True, slots=True)
 class ChildProgram:
-    """Which steps a child loads: a module with a table ``STEPS``, and directories to look for it in first."""
+    """Which steps a child loads: a module with a table ``STEPS``, and directories to look for it in first.
+
+    ``reach`` are directories in which the steps may work beside their scratch directory.
+    """
 
     steps: str = "moviola_workers.steps.table"
     search: tuple[str, ...] = ()
+    reach: tuple[str, ...] = ()
 
 
 class _Tail(asyncio.Protocol):
@@ -200,7 +204,8 @@ def _arguments(program: ChildProgram, settings: Settings, channel: int) -> list[
     }
     command = [sys.executable, "-I", "-X", "utf8", "-m", "moviola_workers.child"]
     command += [str(part) for option in options.items() for part in option]
-    return command + [part for directory in program.search for part in ("--search", directory)]
+    places = {"--search": program.search, "--reach": program.reach}
+    return command + [part for option, row in places.items() for place in row for part in (option, place)]
 
 
 def _environment() -> dict[str, str]:

@@ -11,9 +11,13 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from moviola_workers import landlock
+from moviola_workers.kernel import checked, libc
+from moviola_workers.seccomp import refuse_what_no_decoder_needs
 
 # prctl(2), unshare(2), capset(2)
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
@@ -84,20 +88,27 @@ def limit_file_size(size: int) -> None:
     _limit(resource.RLIMIT_FSIZE, size)
 
 
+def fence_in(readable: Iterable[Path], writable: Iterable[Path]) -> None:
+    """Let this process reach no other files than these, and what it needs to run; only where ``FENCE`` is in force.
+
+    It must have one thread only.
+    """
+    landlock.fence((*_needed(), *readable), writable)
+
+
+def _needed() -> Iterator[Path]:
+    """The program and its libraries, since some are loaded when they are first used; what codecs ask of the machine."""
+    yield from (Path(place) for place in sys.path if place)
+    yield from map(Path, ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"))
+    yield from map(Path, ("/proc/cpuinfo", "/proc/meminfo", "/proc/sys/vm/overcommit_memory"))
+    yield from map(Path, ("/sys/devices/system/cpu", "/dev/urandom"))
+
+
 def _limit(what: int, value: int) -> None:
     # A lower limit that is already there stays: raising it is not ours to do.
     _, hard = resource.getrlimit(what)
     ceiling = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(what, (ceiling, ceiling))
-
-
-def _checked(result: int) -> None:
-    if result != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
-
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
 
 
 def _empty_environment(bounds: Bounds) -> None:
@@ -127,7 +138,7 @@ def _no_core(bounds: Bounds) -> None:
 def _no_network(bounds: Bounds) -> None:
     user, group = os.getuid(), os.getgid()
     alone = _CLONE_NEWNET if user == 0 else _CLONE_NEWNET | _CLONE_NEWUSER
-    _checked(_libc().unshare(alone))
+    checked(libc().unshare(alone))
     if user != 0:
         _keep_identity(user, group)
 
@@ -151,19 +162,19 @@ class _CapabilitySet(ctypes.Structure):
 def _no_capabilities(bounds: Bounds) -> None:
     header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
     sets = (_CapabilitySet * 2)()
-    libc = _libc()
-    _checked(libc.capget(ctypes.byref(header), ctypes.byref(sets)))
+    system = libc()
+    checked(system.capget(ctypes.byref(header), ctypes.byref(sets)))
     kept = sets[0].permitted & _KEPT_CAPABILITIES
     sets[0], sets[1] = _CapabilitySet(kept, kept, 0), _CapabilitySet(0, 0, 0)
-    _checked(libc.capset(ctypes.byref(header), ctypes.byref(sets)))
+    checked(system.capset(ctypes.byref(header), ctypes.byref(sets)))
 
 
 def _no_new_privileges(bounds: Bounds) -> None:
-    _checked(_libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+    checked(libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 
 
 def _dies_with_parent(bounds: Bounds) -> None:
-    _checked(_libc().prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0))
+    checked(libc().prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0))
 
 
 def _few_threads(bounds: Bounds) -> None:
@@ -187,8 +198,19 @@ def _first_to_go(bounds: Bounds) -> None:
     Path("/proc/self/oom_score_adj").write_text(str(OUT_OF_MEMORY_SCORE))
 
 
+def _fence(bounds: Bounds) -> None:
+    # It is put up when the task's own files are known.
+    landlock.version()
+
+
+def _few_system_calls(bounds: Bounds) -> None:
+    refuse_what_no_decoder_needs()
+
+
+FENCE = "fence around the task's files"
 _LINUX = sys.platform == "linux"
-# In this order: leaving the network needs privileges that are then dropped, and both clear the death signal.
+# In this order: leaving the network needs privileges that are then dropped, and both clear the death signal; the list
+# of system calls comes when no privileges can be gained any more.
 PARTS: tuple[Part, ...] = (
     Part("empty environment", True, _empty_environment),
     Part("private files", True, _private_files),
@@ -198,6 +220,8 @@ PARTS: tuple[Part, ...] = (
     Part("no capabilities", False, _no_capabilities),
     Part("no new privileges", _LINUX, _no_new_privileges),
     Part("death with the worker", _LINUX, _dies_with_parent),
+    Part(FENCE, False, _fence),
+    Part("no sockets, processes or other programs", False, _few_system_calls),
     Part("thread limit", False, _few_threads),
     Part("open files limit", True, _open_files),
     Part("no core dump", True, _no_core),

@@ -21,10 +21,12 @@ from moviola_workers.child_process import Child, ChildCrashed
 from moviola_workers.job import Job, JobResult
 from moviola_workers.meter import Meter
 from moviola_workers.reporting import Reporter
-from moviola_workers.scratch import TaskRoom, open_room
+from moviola_workers.scratch import TaskRoom, open_room, size_of_tree
 from moviola_workers.transfer import Inputs, fetch_inputs, hash_file, store_outputs
 
 log = structlog.get_logger()
+
+SIZE_SECONDS = 2.0
 
 
 class Stopped(Exception):
@@ -77,7 +79,7 @@ class Attempt:
 
     async def _watched(self, child: Child) -> TaskEvent:
         async with open_room(self._place.scratch, self.nonce) as room, asyncio.TaskGroup() as group:
-            watchers = [group.create_task(watch) for watch in self._watches()]
+            watchers = [group.create_task(watch) for watch in self._watches(room)]
             try:
                 return await self._work(child, room)
             finally:
@@ -129,8 +131,9 @@ class Attempt:
             encoder_threads=self._place.settings.encoder_threads,
         )
 
-    def _watches(self) -> Iterator[Coroutine[object, object, None]]:
+    def _watches(self, room: TaskRoom) -> Iterator[Coroutine[object, object, None]]:
         settings = self._place.settings
+        yield self._watch_size(room)
         yield self._watch_for_stop()
         yield self._watch_deadline()
         yield self._watch_stall()
@@ -149,6 +152,14 @@ class Attempt:
         while (idle := self._meter.idle_seconds()) < allowed:  # noqa: ASYNC110  # a report comes for every frame; an event each would cost more
             await asyncio.sleep(allowed - idle)
         raise TaskFailure("worker.stalled", f"The task did not move for {allowed:g} s.", permanent=False)
+
+    async def _watch_size(self, room: TaskRoom) -> None:
+        """One file can't grow beyond the limit; many together must not either."""
+        allowed = self.command.limits.max_bytes
+        while await asyncio.to_thread(size_of_tree, room.work) <= allowed:  # noqa: ASYNC110  # the child writes without us
+            await asyncio.sleep(SIZE_SECONDS)
+        message = f"The task wrote more than {allowed} bytes."
+        raise TaskFailure("worker.output_too_large", message, permanent=True)
 
     def _stop_with(self, stopped: Stopped) -> None:
         if not self._stop.done():

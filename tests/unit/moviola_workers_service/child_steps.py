@@ -66,7 +66,6 @@ def describe(job, report):
         "session": os.getsid(0),
         "pid": os.getpid(),
         "nice": os.nice(0),
-        "interfaces": [name for _, name in socket.if_nameindex()],
         "core": resource.getrlimit(resource.RLIMIT_CORE),
         "memory": resource.getrlimit(resource.RLIMIT_AS),
         "files": resource.getrlimit(resource.RLIMIT_NOFILE),
@@ -141,6 +140,12 @@ def go_on(job, report, ready, until):
 
 def write_too_much(job, report):
     return made(job, bytes(job.limits.max_bytes + 1))
+
+
+def write_many(job, report):
+    for number in range(4):
+        (job.scratch / f"part-{number}").write_bytes(bytes(job.limits.max_bytes // 2))
+    signal.pause()
 
 
 def make_a_link(job, report, target):

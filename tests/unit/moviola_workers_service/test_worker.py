@@ -246,6 +246,13 @@ async def test_child_cannot_publish_what_it_has_not_made(bench, tmp_path, wish):
     assert await outputs(bench, await bench.task("copy")) == []
 
 
+async def test_files_that_are_too_large_together_end_the_task_while_it_runs(bench):
+    limits = Limits(max_bytes=1 << 20)
+    failed = await bench.end_of(await bench.send(await bench.task("write_many", limits=limits)), seconds=60)
+    assert (failed.code, failed.permanent) == ("worker.output_too_large", True)
+    assert bench.scratch() == []
+
+
 async def test_result_without_the_file_that_was_asked_for_fails(bench):
     failed = await bench.end_of(await bench.send(await bench.task("name_it other.mp4", files=("result.mp4",))))
     assert failed.code == "worker.wrong_result"

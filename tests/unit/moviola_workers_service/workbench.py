@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ from moviola_workers.child_process import ChildProgram
 from moviola_workers.serve import run_worker
 
 HERE = Path(__file__).parent
-PROGRAM = ChildProgram("child_steps", (str(HERE),))
+# The steps of the tests look around and leave signs beyond the fence of their task.
+PROGRAM = ChildProgram("child_steps", (str(HERE),), reach=(tempfile.gettempdir(), "/proc/self"))
 ENDS = {"task.succeeded", "task.failed", "task.released", "task.canceled"}
 
 

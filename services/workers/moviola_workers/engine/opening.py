@@ -5,8 +5,9 @@ opened its neighbours; and a large picture was decoded inside ``open`` itself. W
 ``max_pixels`` stop all of it, provided that they are options of ``open``.
 """
 
+import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -19,8 +20,11 @@ from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from moviola.messages import Limits
-from moviola_workers.engine import sniffing, truncation
+from moviola_workers.engine import index_claims, sniffing, truncation
 from moviola_workers.engine.failures import FFmpegError, failure_of, refused
+from moviola_workers.engine.nal import BrokenUnits
+from moviola_workers.engine.parameter_sets import parameter_sets_of
+from moviola_workers.engine.picture_form import form_of
 
 # Files with pictures and sound in one piece; nothing that names other files (hls, concat, sdp, dash, image2).
 DEMUXERS = (
@@ -33,7 +37,7 @@ ENCRYPTED_TAGS = frozenset({"encv", "enca", "drmi", "drms"})
 EARLY_SOUND = Fraction(1, 4)
 # The first picture to be shown is among so many packets: H.264 and HEVC reorder 16 at most.
 REORDERED = 20
-# Higher than any limit that is published, so that a file with too many can be told so.
+# So many are counted where there are too many.
 MOST_STREAMS = 4096
 
 
@@ -47,32 +51,55 @@ def opened(path: Path, limits: Limits) -> Iterator[InputContainer]:
         raise refused("media.too_large", f"The file is larger than {limits.max_bytes} bytes.")
     sniffing.refuse_what_is_no_video(path)
     truncation.refuse_truncated(path)
+    index_claims.refuse_absurd_claims(path, limits)
     container = _open(path, limits)
     with container:
-        if len(container.streams) > limits.max_streams:
-            raise refused("media.too_many_streams", f"The file has more than {limits.max_streams} streams.")
+        _check_streams(container, limits)
         yield container
 
 
 def _open(path: Path, limits: Limits) -> InputContainer:
+    try:
+        # One more than is allowed is enough to see that there are too many; each costs a decoder's memory.
+        return _tried(path, limits, max_streams=str(limits.max_streams + 1))
+    except (FFmpegError, OSError, MemoryError) as error:
+        if _is_unknown(error, path):
+            raise refused("media.unrecognized", "This is no video file that Moviola knows.") from error
+        if isinstance(error, MemoryError) or error.errno == errno.ENOMEM:
+            _look_for_too_many_streams(path, limits)
+            # So early it is the file that asks for it, and will ask again.
+            raise refused("media.corrupt", "The file claims more than there can be.") from error
+        raise failure_of(error, "opening the file") from error
+
+
+def _tried(path: Path, limits: Limits, **more: str) -> InputContainer:
     options = {
         "format_whitelist": ",".join(DEMUXERS),
         "protocol_whitelist": "file",
         "max_pixels": str(limits.max_pixels),
-        "max_streams": str(MOST_STREAMS),
+        **more,
     }
-    try:
-        return av.open(
-            str(path.absolute()),
-            mode="r",
-            options=options,
-            timeout=(limits.open_seconds, limits.stall_seconds),
-            metadata_errors="replace",
-        )
-    except (FFmpegError, OSError, MemoryError) as error:
-        if _is_unknown(error, path):
-            raise refused("media.unrecognized", "This is no video file that Moviola knows.") from error
-        raise failure_of(error, "opening the file") from error
+    return av.open(
+        str(path.absolute()),
+        mode="r",
+        options=options,
+        timeout=(limits.open_seconds, limits.stall_seconds),
+        metadata_errors="replace",
+    )
+
+
+def _look_for_too_many_streams(path: Path, limits: Limits) -> None:
+    """FFmpeg says of a stream too many that there is no memory for it; without decoders they can be counted."""
+    with (
+        suppress(FFmpegError, OSError, MemoryError),
+        _tried(path, limits, max_streams=str(MOST_STREAMS), codec_whitelist="none") as container,
+    ):
+        _check_streams(container, limits)
+
+
+def _check_streams(container: InputContainer, limits: Limits) -> None:
+    if len(container.streams) > limits.max_streams:
+        raise refused("media.too_many_streams", f"The file has more than {limits.max_streams} streams.")
 
 
 def _is_unknown(error: BaseException, path: Path) -> bool:
@@ -82,7 +109,8 @@ def _is_unknown(error: BaseException, path: Path) -> bool:
     known = head[4:8] in truncation.TOP_LEVEL or head.startswith(
         (b"\x1a\x45\xdf\xa3", b"RIFF", b"OggS", b"FLV", b"DKIF")
     )
-    return isinstance(error, av.error.InvalidDataError) and not known
+    # A format that was recognized, and that is not on the list, is a wrong argument to FFmpeg.
+    return isinstance(error, av.error.InvalidDataError | av.error.ArgumentError) and not known
 
 
 def main_video(container: InputContainer, limits: Limits) -> VideoStream:
@@ -99,9 +127,18 @@ def main_video(container: InputContainer, limits: Limits) -> VideoStream:
     if not usable:
         raise refused("media.unsupported_codec", "The video's codec can't be decoded here.")
     stream = max(usable, key=lambda one: (bool(one.disposition & Disposition.default), one.width * one.height))
-    check_size(stream.width, stream.height, limits)
+    for width, height in ((stream.width, stream.height), *_told_by_parameter_sets(stream)):
+        check_size(width, height, limits)
     stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
     return stream
+
+
+def _told_by_parameter_sets(stream: VideoStream) -> Iterator[tuple[int, int]]:
+    """What H.264 says itself; FFmpeg believes the container, until it decodes and finds the picture broken."""
+    if stream.codec_context.codec.canonical_name == "h264":
+        with suppress(BrokenUnits):
+            for form in map(form_of, parameter_sets_of(stream.codec_context.extradata).sequences):
+                yield form.width, form.height
 
 
 def check_size(width: int, height: int, limits: Limits) -> None:

@@ -34,6 +34,8 @@ MOST_ORPHANS = 64
 # Broken packets: a few are concealed by the decoder; more than this share, beyond the first few, is no video.
 TOLERATED = 8
 TOLERATED_SHARE = 0.1
+# Sound may go on for a while when the picture has ended.
+SLACK_SECONDS = 60
 
 
 class _Reader(Generic[S, F]):
@@ -83,10 +85,18 @@ class _Reader(Generic[S, F]):
         opening.only(self.container, self.stream)
         self._fresh = True
 
+    def _count(self, number: int, frame: F) -> None:
+        """Refuse *frame*, the one of that *number* since the seek, where no file within the limits has so much."""
+        raise NotImplementedError
+
     def frames(self, tick: int | None = None) -> Iterator[F]:
-        """All frames from the one shown at ``tick`` (or earlier) to the end; None: from the beginning."""
+        """All frames from the one shown at ``tick`` (or earlier) to the end; None: from the beginning.
+
+        Counted as they come, shown or not: ``media.too_many_frames``, ``media.too_long``.
+        """
         last: int | None = None
-        for frame in self._from_beginning() if tick is None else self._from(tick):
+        for number, frame in enumerate(self._from_beginning() if tick is None else self._from(tick), start=1):
+            self._count(number, frame)
             position = frame.pts if frame.pts is not None else frame.dts
             if position is None:
                 position = 0 if last is None else last + max(1, frame.duration)
@@ -159,6 +169,10 @@ class PictureReader(_Reader[VideoStream, VideoFrame]):
     def _decode(self, packet: "Packet[VideoStream]") -> list[VideoFrame]:
         return packet.decode()
 
+    def _count(self, number: int, frame: VideoFrame) -> None:
+        if number > self._limits.max_frames:
+            raise refused("media.too_many_frames", f"The video has more than {self._limits.max_frames} frames.")
+
     def _usable(self, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
         """From the first key frame on; where there is none for long (intra refresh), from where that was noticed."""
         for orphans, frame in enumerate(frames):
@@ -217,6 +231,8 @@ class PictureReader(_Reader[VideoStream, VideoFrame]):
 class SoundReader(_Reader[AudioStream, AudioFrame]):
     """The first audio stream."""
 
+    _sounding = Fraction(0)
+
     def _chosen(self) -> AudioStream:
         stream = opening.first_audio(self.container)
         if stream is None:
@@ -225,6 +241,13 @@ class SoundReader(_Reader[AudioStream, AudioFrame]):
 
     def _decode(self, packet: "Packet[AudioStream]") -> list[AudioFrame]:
         return packet.decode()
+
+    def _count(self, number: int, frame: AudioFrame) -> None:
+        if number == 1:
+            self._sounding = Fraction(0)
+        self._sounding += Fraction(frame.samples, frame.sample_rate)
+        if self._sounding > self._limits.max_seconds + SLACK_SECONDS:
+            raise refused("media.too_long", f"The sound is longer than {self._limits.max_seconds:g} seconds.")
 
 
 def _chained(first: F, rest: Iterator[F]) -> Iterator[F]:

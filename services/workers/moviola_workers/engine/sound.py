@@ -20,8 +20,9 @@ from moviola.output import AudioCodec
 from moviola.plan import Edit, SoundWork
 from moviola_workers.engine import opening
 from moviola_workers.engine.encoders import sound_form
+from moviola_workers.engine.failures import refused
 from moviola_workers.engine.levelling import Levelled, Sink, read_measurement
-from moviola_workers.engine.reading import SoundReader
+from moviola_workers.engine.reading import SLACK_SECONDS, SoundReader
 from moviola_workers.engine.result import Result
 from moviola_workers.engine.samples import Samples
 from moviola_workers.engine.timeline import Timeline
@@ -60,6 +61,7 @@ class CopiedSound:
         self._base = source.time_base or Fraction(1, source.codec_context.sample_rate)
         self._result = result
         self._stream = result.copied_stream(source)
+        self._limits = limits
         self._packets = _in_order(reader.container.demux(source), -round(origin / self._base))
         self._waiting: Packet[AudioStream] | None = None
 
@@ -74,6 +76,7 @@ class CopiedSound:
             if until is not None and (packet.pts or 0) * self._base > until:
                 return
             self._waiting = None
+            refuse_beyond((packet.pts or 0) * self._base, self._limits)
             yield packet
 
 
@@ -107,6 +110,7 @@ class EncodedSound:
         stack: ExitStack,
     ) -> None:
         self._reader = stack.enter_context(SoundReader(path, limits))
+        self._limits = limits
         self._timeline = timeline
         self._sink = sink_for(self._reader.stream)
         self._samples = Samples(self._sink.rate, self._sink.layout)
@@ -134,6 +138,7 @@ class EncodedSound:
         if not self._timeline.is_settled(self._index, end):
             return False
         self._waiting = None
+        refuse_beyond(begin - cut.start, self._limits)
         for piece in self._samples.placed(frame, begin, cut):
             self._sink.encode(piece)
         if cut.end is not None and end >= cut.end:
@@ -161,6 +166,12 @@ class EncodedSound:
         for piece in self._samples.silence_until(cut.lands):
             self._sink.encode(piece)
         return True
+
+
+def refuse_beyond(seconds: Fraction, limits: Limits) -> None:
+    """``media.too_long`` for sound so long after the beginning: the gap before it would be filled with silence."""
+    if seconds > limits.max_seconds + SLACK_SECONDS:
+        raise refused("media.too_long", f"The sound goes on beyond {limits.max_seconds:g} seconds.")
 
 
 def is_copyable(stream: Stream, codec: AudioCodec) -> bool:
