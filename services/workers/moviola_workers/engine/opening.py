@@ -5,8 +5,8 @@ opened its neighbours; and a large picture was decoded inside ``open`` itself. W
 ``max_pixels`` stop all of it, provided that they are options of ``open``.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ import av
 import av.error
 from av.audio.stream import AudioStream
 from av.container.input import InputContainer
+from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
@@ -33,6 +34,9 @@ ENCRYPTED_TAGS = frozenset({"encv", "enca", "drmi", "drms"})
 EARLY_SOUND = Fraction(1, 4)
 # The first picture to be shown is among so many packets: H.264 and HEVC reorder 16 at most.
 REORDERED = 20
+# FFmpeg's AVFMT_FLAG_GENPTS, which PyAV sets: where a packet has no time (H.264 in AVI) it is given that of another
+# one, and pictures come late or out of order. Decoders know better.
+GUESSED_TIMES = 1
 # Higher than any limit that is published, so that a file with too many can be told so.
 MOST_STREAMS = 4096
 
@@ -62,7 +66,7 @@ def _open(path: Path, limits: Limits) -> InputContainer:
         "max_streams": str(MOST_STREAMS),
     }
     try:
-        return av.open(
+        container = av.open(
             str(path.absolute()),
             mode="r",
             options=options,
@@ -73,6 +77,8 @@ def _open(path: Path, limits: Limits) -> InputContainer:
         if _is_unknown(error, path):
             raise refused("media.unrecognized", "This is no video file that Moviola knows.") from error
         raise failure_of(error, "opening the file") from error
+    container.flags &= ~GUESSED_TIMES
+    return container
 
 
 def _is_unknown(error: BaseException, path: Path) -> bool:
@@ -138,15 +144,28 @@ def start_of(stream: Stream) -> Fraction | None:
 def origin_of(path: Path, limits: Limits) -> Fraction:
     """Second 0 of everything that Moviola says about a file: its first picture, or sound that starts well before it.
 
-    Read from the first packets, since some headers (AVI) say another start than their packets.
+    Read from the first packets, since some headers (AVI) say another start than their packets; and where these say
+    nothing, from the first picture that comes out of the decoder.
     """
     with opened(path, limits) as container:
         video = main_video(container, limits)
         audio = first_audio(container)
         sound = start_of(audio) if audio is not None else None
         only(container, video)
-        packets = islice((one for one in container.demux(video) if one.size and not one.is_discard), REORDERED)
+        packets = list(islice((one for one in container.demux(video) if one.size and not one.is_discard), REORDERED))
         stamps = [packet.pts for packet in packets if packet.pts is not None]
+        if len(stamps) < len(packets):
+            stamps = _decoded_times(packets) or stamps
         base = video.time_base or Fraction(1)
         picture = min(stamps) * base if stamps else (start_of(video) or Fraction(0))
     return sound if sound is not None and sound < picture - EARLY_SOUND else picture
+
+
+def _decoded_times(packets: "Sequence[Packet[VideoStream]]") -> list[int]:
+    """The first picture's time, as its decoder says it; none where these packets hold no picture."""
+    for packet in packets:
+        with suppress(FFmpegError):
+            for frame in packet.decode():
+                position = frame.pts if frame.pts is not None else frame.dts
+                return [position] if position is not None else []
+    return []

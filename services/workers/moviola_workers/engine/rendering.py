@@ -61,7 +61,9 @@ def render(job: Job, edit: Edit, target: Path, report: Report) -> None:
 def _thinned(selection: Selection, reader: PictureReader, job: Job) -> Iterator[VideoFrame]:
     """Above the highest published rate, the frames that are too many are left out."""
     most = Fraction(job.limits.max_frame_rate).limit_denominator(1000)
-    if (reader.stream.average_rate or 0) <= most * Fraction(101, 100):
+    # Some files (Matroska) tell no average; what is guessed instead may be too high, which costs nothing here.
+    rate = reader.stream.average_rate or reader.stream.guessed_rate or 0
+    if rate <= most * Fraction(101, 100):
         yield from selection.frames()
         return
     last = -1
