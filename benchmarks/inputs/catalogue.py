@@ -1,6 +1,6 @@
 """The inputs: what each is called, what is special about it, how ffmpeg makes it, and what is to be expected of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.inputs.making import Generated, make
@@ -14,19 +14,21 @@ class Input:
     """``name`` is the file's, ``lines`` are for ``making.make``.
 
     ``close``: how near every single picture has to come to the other decoder's, in dB. ``fields``: the pictures are
-    interlaced. ``hdr``: they are tone-mapped, and this is the other decoder's tone mapping that comes nearest. ``most``: pictures a second that are left of more. ``part``: the seconds
-    that are kept where a part is cut out.
+    interlaced. ``hdr``: they are tone-mapped, and this is the other decoder's tone mapping that comes nearest.
+    ``most``: pictures a second that are left of more. ``part``: the seconds that are kept where a part is cut out.
+    ``real``: its sound has no clean beeps.
     """
 
     name: str
     special: str
     lines: tuple[str, ...] = (PLAIN,)
-    generated: Generated = Generated()
+    generated: Generated = field(default_factory=Generated)
     close: float = 36.0
     fields: bool = False
     hdr: str | None = None
     most: int | None = None
     part: tuple[float, float] = (0.6, 2.2)
+    real: bool = False
 
     def written(self, folder: Path) -> Path:
         return make(self.lines, self.generated, folder / self.name)
@@ -174,14 +176,16 @@ TIMES = (
         "varying.mkv",
         "a varying rate: every third frame is missing, gaps up to 0.4 s",
         (
-            "{pictures} {tone} -vf select='not(eq(mod(n\\,3)\\,1))*not(between(n\\,30\\,39))' -fps_mode passthrough {h264} {aac} {out}",
+            "{pictures} {tone} -vf select='not(eq(mod(n\\,3)\\,1))*not(between(n\\,30\\,39))'"
+            " -fps_mode passthrough {h264} {aac} {out}",
         ),
     ),
     Input(
         "screen.mp4",
         "a screen recording: stands still for seconds",
         (
-            "{pictures} {tone} -vf select='lt(n\\,8)+between(n\\,60\\,62)+gte(n\\,120)' -fps_mode passthrough {h264} {aac} {out}",
+            "{pictures} {tone} -vf select='lt(n\\,8)+between(n\\,60\\,62)+gte(n\\,120)'"
+            " -fps_mode passthrough {h264} {aac} {out}",
         ),
         Generated(seconds=6),
         part=(1.3, 4.1),

@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -46,8 +47,9 @@ class Seen:
         return self.pictures[-1].at + self.pictures[-1].lasts
 
 
+@cache
 def seen(path: Path) -> Seen:
-    """Decode all of it."""
+    """Decode all of it; done once for a path."""
     streams = _probed(path, "-show_streams", "-show_format")
     video = _first(streams["streams"], "video")
     audio = _first(streams["streams"], "audio")
