@@ -68,7 +68,10 @@ SHAPES = (
     ),
     _as("wide-pixels.mp4", "pixels of 4:3 (anamorphic)", "-vf setsar=4/3 {h264} {aac}"),
     _as(
-        "narrow-pixels.mpg", "pixels of 8:9 in an MPEG program stream", "-vf setsar=8/9 -c:v mpeg2video -q:v 2 -c:a mp2"
+        "narrow-pixels.mpg",
+        "pixels of 8:9 in an MPEG program stream",
+        "-vf setsar=8/9 -c:v mpeg2video -q:v 2 -c:a mp2",
+        generated=Generated(size="180x120"),
     ),
     _as(
         "odd.mp4", "odd sides, 161×119", "{h264} -pix_fmt yuv444p {aac}", generated=Generated(size="161x119"), close=30
