@@ -53,7 +53,7 @@ def _expected(stamps: Sequence[int], end: int, parts: Sequence[Part]) -> list[tu
 
 
 @pytest.mark.parametrize("gop", [6, 400], ids=["cut without encoding", "encoded"])
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(stamps=_times(), parts=_parts())
 def test_parts_hold_exactly_the_frames_of_their_time(gop: int, stamps: list[int], parts: list[Part]) -> None:
     with TemporaryDirectory() as name:
@@ -70,18 +70,18 @@ def test_parts_hold_exactly_the_frames_of_their_time(gop: int, stamps: list[int]
         assert [round(at * 1000) for at in times(result)] == [at for _, at in expected]
 
 
-@pytest.mark.parametrize("gop", [3, 1000], ids=["cut without encoding", "encoded"])
-def test_sound_does_not_drift_over_a_hundred_parts(tmp_path: Path, gop: int) -> None:
+@pytest.mark.parametrize("more", [[], [{"step": "resize", "height": 48}]], ids=["cut without encoding", "encoded"])
+def test_sound_does_not_drift_over_a_hundred_parts(tmp_path: Path, more: list[dict[str, object]]) -> None:
     """Each part is 0.21 s long, which is no whole number of frames: rounding of any kind would add up."""
     marks = [0.3 * number + 0.05 for number in range(0, 100, 9)]
-    source = make(tmp_path / "clip.mp4", Clip(frames=760, gop=gop, tone=Tone(beeps=marks, rate=44100)))
+    source = make(tmp_path / "clip.mp4", Clip(frames=760, gop=3, tone=Tone(beeps=marks, rate=11025, layout="mono")))
     keep = [{"start": round(0.3 * number, 3), "end": round(0.3 * number + 0.21, 3)} for number in range(100)]
 
-    walk = Walk(source, tmp_path, {"step": "trim", "keep": keep})
+    walk = Walk(source, tmp_path, {"step": "trim", "keep": keep}, *more)
 
     shown_at = dict(zip(_kept(keep), times(walk.result), strict=True))
     heard = beeps(walk.result)
-    assert walk.plan.partial == (gop == 3)
+    assert walk.plan.partial == (not more)
     for mark in marks:
         frame = next(number for number in shown_at if number / 25 <= mark < (number + 1) / 25)
         due = float(shown_at[frame]) + mark - frame / 25
