@@ -146,6 +146,7 @@ CONTAINERS = (
     ),
     _as("mpeg4.avi", "MPEG-4 part 2 and MP3 in AVI", "-c:v mpeg4 -q:v 2 -c:a libmp3lame"),
     _as("reordered.avi", "H.264 with B-frames in AVI, which has no times for them", "{h264} -c:a libmp3lame"),
+    _as("aac.avi", "H.264 and AAC in AVI", "{h264} -bf 0 {aac}"),
     _as("packed.avi", "MPEG-4 with B-frames in AVI (DivX)", "-c:v mpeg4 -q:v 2 -bf 2 -c:a libmp3lame"),
     _as("mjpeg.avi", "Motion JPEG and PCM in AVI", "-c:v mjpeg -q:v 2 -pix_fmt yuvj422p -c:a pcm_s16le"),
     _as("h264.mkv", "H.264 and AC-3 in Matroska", "{h264} -c:a ac3"),

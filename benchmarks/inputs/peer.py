@@ -105,7 +105,18 @@ def _heard(path: Path) -> float | None:
 
 
 def _beeps(path: Path) -> tuple[float, ...]:
-    command = ["ffmpeg", "-hide_banner", "-nostdin", "-copyts", "-i", str(path), "-map", "0:a:0"]
+    command = [
+        "ffmpeg",
+        "-hide_banner",
+        "-nostdin",
+        "-max_error_rate",
+        "1",
+        "-copyts",
+        "-i",
+        str(path),
+        "-map",
+        "0:a:0",
+    ]
     command += ["-af", QUIET, "-f", "null", "-"]
     said = subprocess.run(command, check=True, stderr=subprocess.PIPE, text=True).stderr
     return tuple(float(found) for found in re.findall(r"silence_end: (-?[\d.]+)", said))[:-1]

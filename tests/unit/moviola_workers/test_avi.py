@@ -29,3 +29,9 @@ def test_sound_of_an_avi_is_in_step(bench: Bench, tmp_path: Path) -> None:
 
     assert beeps(bench.edit(source, (0.4, 1.8)))[0] == pytest.approx(0.6, abs=0.025)
     assert numbers(bench.edit(source, (0.4, 1.8))) == list(range(10, 45))
+
+
+def test_sound_whose_codec_has_a_number_and_no_name_is_heard(tmp_path: Path) -> None:
+    source = make(tmp_path / "clip.avi", Clip(b_frames=0, tone=Tone(codec="aac", beeps=(1.0,))))
+
+    assert len(beeps(Walk(source, tmp_path).result)) == 1

@@ -100,7 +100,7 @@ def main_video(container: InputContainer, limits: Limits) -> VideoStream:
     if not shown:
         raise refused("media.no_video_stream", "The file has no video stream.")
     usable = [stream for stream in shown if stream.codec_context is not None]
-    if any(stream.codec_context.codec_tag in ENCRYPTED_TAGS for stream in usable):
+    if any(_tag_of(stream) in ENCRYPTED_TAGS for stream in usable):
         raise refused("media.encrypted", "The video is encrypted.")
     if not usable:
         raise refused("media.unsupported_codec", "The video's codec can't be decoded here.")
@@ -124,7 +124,15 @@ def first_audio(container: InputContainer) -> AudioStream | None:
 def _is_sound(stream: AudioStream) -> bool:
     # The stubs promise a codec context; a stream of an unknown codec has none.
     context = stream.codec_context
-    return context is not None and context.sample_rate > 0 and context.codec_tag not in ENCRYPTED_TAGS
+    return context is not None and context.sample_rate > 0 and _tag_of(stream) not in ENCRYPTED_TAGS
+
+
+def _tag_of(stream: Stream) -> str:
+    """The name by which the container calls the codec; empty where it is a number and no name (AAC in AVI)."""
+    try:
+        return stream.codec_context.codec_tag
+    except UnicodeDecodeError:
+        return ""
 
 
 def only(container: InputContainer, wanted: Stream) -> None:
