@@ -21,7 +21,7 @@ define install
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 endef
 
-.PHONY: help install run test test-slow fuzz check fmt bench up down lock servers clean
+.PHONY: help install run test test-slow fuzz check fmt bench inputs up down lock servers clean
 
 help: ## Say what there is (this)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,9 @@ fmt: $(VENV)/.dev ## Put the code into its form
 
 bench: $(VENV)/.dev ## Measure: the benchmarks, with their figures and machine
 	$(BIN)/python -m benchmarks $(ARGS)
+
+inputs: $(VENV)/.dev ## Put files of every kind through the system, checked by another ffmpeg (docs/inputs.md)
+	$(BIN)/python -m benchmarks.inputs $(ARGS)
 
 up: ## Start the distributed system in containers (deploy/compose.yaml)
 	@deploy/compose up --build --detach $(ARGS)

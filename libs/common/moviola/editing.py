@@ -66,7 +66,9 @@ def compile_edit(
     picture: list[Scale | Overlay] = []
     copy_packets = copying and _can_copy(steps, stand)
     if not copy_packets and not (stand.width % 2 == 0 and stand.height % 2 == 0 and stand.square):
-        even = Scale(width=stand.width, height=stand.height, **even_canvas(stand.width, stand.height))
+        # A picture of one pixel grows to two; of every other odd side the last line is left out.
+        width, height = max(2, stand.width), max(2, stand.height)
+        even = Scale(width=width, height=height, **even_canvas(width, height))
         picture.append(even)
         stand = replace(stand, width=even.canvas_width, height=even.canvas_height)
     for index, step in steps:

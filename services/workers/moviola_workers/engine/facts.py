@@ -39,7 +39,8 @@ def read_facts(path: Path, limits: Limits) -> Probe:
         # After the packets, since encrypted pictures look like broken ones.
         first, interlaced = _first_picture(path, limits)
         origin = opening.origin_of(path, limits)
-        duration = surveyed.end * surveyed.base - origin
+        lag = (first.pts or 0) - surveyed.start if surveyed.untimed else 0
+        duration = (surveyed.end + lag) * surveyed.base - origin
         _check_length(duration, limits)
         about = _video(video, first, surveyed, interlaced=interlaced)
         cutting = cut.facts(origin, surveyed.base, complete=surveyed.count is not None)

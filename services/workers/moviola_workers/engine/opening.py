@@ -6,7 +6,7 @@ opened its neighbours; and a large picture was decoded inside ``open`` itself. W
 """
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import islice
@@ -16,6 +16,7 @@ import av
 import av.error
 from av.audio.stream import AudioStream
 from av.container.input import InputContainer
+from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
@@ -37,6 +38,9 @@ ENCRYPTED_TAGS = frozenset({"encv", "enca", "drmi", "drms"})
 EARLY_SOUND = Fraction(1, 4)
 # The first picture to be shown is among so many packets: H.264 and HEVC reorder 16 at most.
 REORDERED = 20
+# FFmpeg's AVFMT_FLAG_GENPTS, which PyAV sets: where a packet has no time (H.264 in AVI) it is given that of another
+# one, and pictures come late or out of order. Decoders know better.
+GUESSED_TIMES = 1
 # So many are counted where there are too many.
 MOST_STREAMS = 4096
 
@@ -79,13 +83,15 @@ def _tried(path: Path, limits: Limits, **more: str) -> InputContainer:
         "max_pixels": str(limits.max_pixels),
         **more,
     }
-    return av.open(
+    container = av.open(
         str(path.absolute()),
         mode="r",
         options=options,
         timeout=(limits.open_seconds, limits.stall_seconds),
         metadata_errors="replace",
     )
+    container.flags &= ~GUESSED_TIMES
+    return container
 
 
 def _look_for_too_many_streams(path: Path, limits: Limits) -> None:
@@ -122,7 +128,7 @@ def main_video(container: InputContainer, limits: Limits) -> VideoStream:
     if not shown:
         raise refused("media.no_video_stream", "The file has no video stream.")
     usable = [stream for stream in shown if stream.codec_context is not None]
-    if any(stream.codec_context.codec_tag in ENCRYPTED_TAGS for stream in usable):
+    if any(_tag_of(stream) in ENCRYPTED_TAGS for stream in usable):
         raise refused("media.encrypted", "The video is encrypted.")
     if not usable:
         raise refused("media.unsupported_codec", "The video's codec can't be decoded here.")
@@ -155,7 +161,15 @@ def first_audio(container: InputContainer) -> AudioStream | None:
 def _is_sound(stream: AudioStream) -> bool:
     # The stubs promise a codec context; a stream of an unknown codec has none.
     context = stream.codec_context
-    return context is not None and context.sample_rate > 0 and context.codec_tag not in ENCRYPTED_TAGS
+    return context is not None and context.sample_rate > 0 and _tag_of(stream) not in ENCRYPTED_TAGS
+
+
+def _tag_of(stream: Stream) -> str:
+    """The name by which the container calls the codec; empty where it is a number and no name (AAC in AVI)."""
+    try:
+        return stream.codec_context.codec_tag
+    except UnicodeDecodeError:
+        return ""
 
 
 def only(container: InputContainer, wanted: Stream) -> None:
@@ -175,15 +189,28 @@ def start_of(stream: Stream) -> Fraction | None:
 def origin_of(path: Path, limits: Limits) -> Fraction:
     """Second 0 of everything that Moviola says about a file: its first picture, or sound that starts well before it.
 
-    Read from the first packets, since some headers (AVI) say another start than their packets.
+    Read from the first packets, since some headers (AVI) say another start than their packets; and where these say
+    nothing, from the first picture that comes out of the decoder.
     """
     with opened(path, limits) as container:
         video = main_video(container, limits)
         audio = first_audio(container)
         sound = start_of(audio) if audio is not None else None
         only(container, video)
-        packets = islice((one for one in container.demux(video) if one.size and not one.is_discard), REORDERED)
+        packets = list(islice((one for one in container.demux(video) if one.size and not one.is_discard), REORDERED))
         stamps = [packet.pts for packet in packets if packet.pts is not None]
+        if len(stamps) < len(packets):
+            stamps = _decoded_times(packets) or stamps
         base = video.time_base or Fraction(1)
         picture = min(stamps) * base if stamps else (start_of(video) or Fraction(0))
     return sound if sound is not None and sound < picture - EARLY_SOUND else picture
+
+
+def _decoded_times(packets: "Sequence[Packet[VideoStream]]") -> list[int]:
+    """The first picture's time, as its decoder says it; none where these packets hold no picture."""
+    for packet in packets:
+        with suppress(FFmpegError):
+            for frame in packet.decode():
+                position = frame.pts if frame.pts is not None else frame.dts
+                return [position] if position is not None else []
+    return []

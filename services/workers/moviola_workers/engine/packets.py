@@ -36,7 +36,8 @@ class Survey:
     """Times are in ticks of ``base``; ``start`` and ``end`` bound what is shown.
 
     ``count`` is None where not all was read. ``hidden`` packets are those that an edit list leaves out, ``corrupt``
-    those that are marked as damaged, ``bytes`` are of all that were read.
+    those that are marked as damaged, ``bytes`` are of all that were read. ``untimed``: some packets do not say when
+    they are shown, so that their order of decoding had to do; its clock may run before that of the pictures.
     """
 
     base: Fraction
@@ -50,6 +51,7 @@ class Survey:
     hidden: int = 0
     corrupt: int = 0
     bytes: int = 0
+    untimed: bool = False
 
     @property
     def seconds(self) -> Fraction:
@@ -106,6 +108,7 @@ class _Tally:
         self.encrypted = False
         self.hidden = self.corrupt = self.bytes = 0
         self.gops = GopWatch()
+        self.untimed = False
 
     def take(self, packet: "Packet[VideoStream]", *, sample: bool) -> None:
         self.count += 1
@@ -114,6 +117,7 @@ class _Tally:
         self.encrypted = self.encrypted or packet.has_sidedata("encryption_info")
         self.corrupt += packet.is_corrupt
         self.bytes += packet.size
+        self.untimed = self.untimed or packet.pts is None
         if sample:
             self.watch(packet)
             self.gops.take(packet)
@@ -177,6 +181,7 @@ def survey(
         corrupt=tally.corrupt,
         bytes=tally.bytes,
         gops=tally.gops.gops(complete=complete),
+        untimed=tally.untimed,
     )
 
 

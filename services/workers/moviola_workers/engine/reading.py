@@ -142,14 +142,24 @@ class _Reader(Generic[S, F]):
         raise NotImplementedError
 
     def _demuxed(self) -> "Iterator[Packet[S]]":
-        """Packets to the end, and the empty one that flushes the decoder. A gap that can't be read is passed over."""
+        """Packets to the end, and the last empty one, which flushes the decoder.
+
+        A gap that can't be read is passed over, and so are packets that hold nothing (Ogg has them).
+        """
+        empty: Packet[S] | None = None
         while True:
             try:
-                yield from self.container.demux(self.stream)
+                for packet in self.container.demux(self.stream):
+                    if packet.size:
+                        yield packet
+                    else:
+                        empty = packet
             except av.error.InvalidDataError:
                 self._count_broken()
             else:
-                return
+                break
+        if empty is not None:
+            yield empty
 
     def _count_broken(self) -> None:
         self._broken += 1

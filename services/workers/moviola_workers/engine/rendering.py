@@ -124,17 +124,25 @@ def _sounds(
 
 
 def _thinned(selection: Selection, reader: PictureReader, job: Job) -> Iterator[VideoFrame]:
-    """Above the highest published rate, the frames that are too many are left out."""
+    """Above the highest published rate, the frames that are too many are left out; those before them last longer."""
     most = Fraction(job.limits.max_frame_rate).limit_denominator(1000)
-    if (reader.stream.average_rate or 0) <= most * Fraction(101, 100):
+    # Some files (Matroska) tell no average; what is guessed instead may be too high, which costs nothing here.
+    rate = reader.stream.average_rate or reader.stream.guessed_rate or 0
+    if rate <= most * Fraction(101, 100):
         yield from selection.frames()
         return
+    held: VideoFrame | None = None
     last = -1
     for frame in selection.frames():
         slot = int((frame.pts or 0) * reader.time_base * most)
-        if slot != last:
-            last = slot
-            yield frame
+        if held is not None and slot == last:
+            held.duration += frame.duration
+            continue
+        if held is not None:
+            yield held
+        held, last = frame, slot
+    if held is not None:
+        yield held
 
 
 def _rate(stream: VideoStream, most: float) -> Fraction:
