@@ -20,7 +20,15 @@ import aiohttp
 from multidict import CIMultiDict
 from pydantic import BaseModel, ValidationError
 
-from moviola.documents import FileDocument, Problem, VideoDocument, VideoPage
+from moviola.documents import (
+    EntryDocument,
+    ExplanationDocument,
+    FileDocument,
+    HistoryPage,
+    Problem,
+    VideoDocument,
+    VideoPage,
+)
 from moviola.errors import InvalidInput, MoviolaError, Refused, Unavailable
 from moviola.event_stream import EventStreamReader, ServerSentEvent
 from moviola.video import new_id
@@ -118,6 +126,23 @@ class Client:
     async def cancel(self, video_id: str) -> VideoDocument:
         """Ask for the end of what runs; the answer may still say ``processing``."""
         return await self._send("POST", f"v1/videos/{video_id}/cancel", VideoDocument)
+
+    async def explain(self, video_id: str) -> ExplanationDocument:
+        """Why the video is where it is now."""
+        return await self._send("GET", f"v1/videos/{video_id}/explain", ExplanationDocument)
+
+    async def history(
+        self, video_id: str, *, run: str | None = None, at: str | None = None
+    ) -> AsyncIterator[EntryDocument]:
+        """Every transition in order; of one *run*, and until *at* (RFC 3339), where given."""
+        query = {name: value for name, value in (("run", run), ("at", at)) if value is not None}
+        while True:
+            page = await self._send("GET", f"v1/videos/{video_id}/history", HistoryPage, params=query)
+            for entry in page.data:
+                yield entry
+            if page.next_cursor is None:
+                return
+            query["cursor"] = page.next_cursor
 
     async def watch(self, video_id: str) -> AsyncIterator[VideoDocument]:
         """The video now and after every event about it, until it has ended.

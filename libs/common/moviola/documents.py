@@ -86,6 +86,52 @@ class VideoPage(Document):
     next_cursor: str | None = None
 
 
+class EntryDocument(Document):
+    """One transition; ``subject`` is ``run`` or the name of a pass."""
+
+    id: str
+    run_id: str
+    at: datetime
+    subject: str
+    previous: str | None = None
+    state: str
+    event: str = ""
+    cause: str = ""
+    worker: str | None = None
+    attempt: int | None = None
+
+
+class HistoryPage(Document):
+    """One page of a history."""
+
+    data: tuple[EntryDocument, ...]
+    next_cursor: str | None = None
+
+
+class WhyDocument(Document):
+    """Why one pass is where it is; ``sentence`` says it."""
+
+    pass_name: str = Field(alias="pass")
+    state: str
+    reason: str
+    sentence: str
+    position: int | None = None
+
+
+class ExplanationDocument(Document):
+    """Why a video is where it is; ``reason`` is a stable code, ``advice`` what can be done about it."""
+
+    video_id: str
+    run_id: str | None = None
+    status: str
+    state: str
+    since: datetime
+    reason: str
+    sentence: str
+    advice: str | None = None
+    passes: tuple[WhyDocument, ...] = ()
+
+
 class FieldProblem(Document):
     """One bad field, by its JSON pointer."""
 

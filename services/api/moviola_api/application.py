@@ -4,7 +4,9 @@ from aiohttp import web
 
 from moviola_api import (
     events,
+    explanations,
     health,
+    history,
     page,
     playback,
     system,
@@ -37,7 +39,8 @@ ROUTES = (
     web.delete("/v1/videos/{video_id}", videos.delete_video),
     web.post("/v1/videos/{video_id}/cancel", videos.cancel_video),
     web.post("/v1/videos/{video_id}/plan", videos.plan_video),
-    web.get("/v1/videos/{video_id}/history", videos.show_history),
+    web.get("/v1/videos/{video_id}/history", history.show_history),
+    web.get("/v1/videos/{video_id}/explain", explanations.explain_video),
     web.get("/v1/videos/{video_id}/events", events.video_events, allow_head=False),
     web.get("/v1/videos/{video_id}/files/{name:.+}", playback.send_file),
     web.get("/v1/videos/{video_id}/runs/{run_id}/files/{name:.+}", playback.send_file_of_run),

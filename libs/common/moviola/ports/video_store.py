@@ -104,6 +104,12 @@ class Tasks(Protocol):
     async def unclaimed(self) -> Mapping[str, int]:
         """How many tasks are dispatched and not yet started, by kind; kinds with none are left out."""
 
+    async def ahead(self, task: Task, *, now: datetime) -> int:
+        """How many of its kind are served before *task*: those on the bus already, and in the order of ``waiting``.
+
+        For one that is on the bus, those of them that were dispatched earlier.
+        """
+
     async def overdue(self, *, now: datetime, dispatched_before: datetime, limit: int) -> Sequence[Task]:
         """Running tasks whose lease or deadline has passed, and tasks dispatched before that time and never started.
 
@@ -120,7 +126,18 @@ class History(Protocol):
     async def append(self, entries: Sequence[HistoryEntry]) -> None: ...
 
     async def of_video(self, video_id: VideoId, *, after: str | None = None) -> Sequence[HistoryEntry]:
-        """In order; only those behind the entry with the id *after*."""
+        """In the order in which they were appended; only those whose id is behind *after*."""
+
+    async def page(
+        self,
+        video_id: VideoId,
+        *,
+        limit: int,
+        run_id: RunId | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+    ) -> Sequence[HistoryEntry]:
+        """At most *limit*, in order: of one run, not later than *until*, behind the entry *after*, where given."""
 
 
 class Outbox(Protocol):

@@ -146,10 +146,12 @@ _partial(
     where=is_in(tasks.c.state, TaskState.DISPATCHED, TaskState.RUNNING),
 )
 
+# `position` is the order in which entries were written, which of one run is the order of what happened.
 history = sa.Table(
     "history",
     metadata,
-    sa.Column("id", KEY, primary_key=True),
+    sa.Column("position", POSITION, primary_key=True),
+    sa.Column("id", KEY, nullable=False, unique=True),
     sa.Column("video_id", KEY, sa.ForeignKey("videos.id"), nullable=False),
     sa.Column("run_id", KEY, nullable=False),
     _tenant(),
@@ -161,7 +163,7 @@ history = sa.Table(
     sa.Column("cause", sa.Text, nullable=False),
     sa.Column("worker", sa.Text),
     sa.Column("attempt", sa.Integer),
-    sa.Index("history_video_id_id_idx", "video_id", "id"),
+    sa.Index("history_video_id_position_idx", "video_id", "position"),
 )
 
 # A posting knows no tenant (its body does), and workers serve all: there the column has its default.
