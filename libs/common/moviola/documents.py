@@ -132,6 +132,59 @@ class ExplanationDocument(Document):
     passes: tuple[WhyDocument, ...] = ()
 
 
+class LetterDocument(Document):
+    """A dead letter; ``headers``, ``encoding`` and ``body`` only where one was asked for."""
+
+    id: str
+    message_id: str = ""
+    type: str
+    queue: str
+    reason: str
+    exchange: str = ""
+    key: str = ""
+    size: int = 0
+    truncated: bool = False
+    count: int = 1
+    times_redriven: int = 0
+    correlation_id: str | None = None
+    user_id: str | None = None
+    died_at: datetime
+    redriven_at: datetime | None = None
+    headers: Mapping[str, str] = Field(default_factory=dict)
+    encoding: str | None = None
+    body: str | None = None
+
+
+class LetterPage(Document):
+    """One page of dead letters."""
+
+    data: tuple[LetterDocument, ...]
+    next_cursor: str | None = None
+
+
+class RedrivenDocument(Document):
+    """What became, or would become, of one letter."""
+
+    id: str
+    type: str
+    exchange: str
+    key: str
+    outcome: str
+
+
+class RedrivenPage(Document):
+    """``more``: others fit too; ask again."""
+
+    dry_run: bool = False
+    data: tuple[RedrivenDocument, ...]
+    more: bool = False
+
+
+class DiscardedDocument(Document):
+    discarded: int
+    more: bool = False
+
+
 class FieldProblem(Document):
     """One bad field, by its JSON pointer."""
 

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from moviola_api import (
+    dead_letters,
     events,
     explanations,
     health,
@@ -44,6 +45,12 @@ ROUTES = (
     web.get("/v1/videos/{video_id}/events", events.video_events, allow_head=False),
     web.get("/v1/videos/{video_id}/files/{name:.+}", playback.send_file),
     web.get("/v1/videos/{video_id}/runs/{run_id}/files/{name:.+}", playback.send_file_of_run),
+    web.get("/v1/dead-letters", dead_letters.list_letters),
+    web.post("/v1/dead-letters/redrive", dead_letters.redrive_letters),
+    web.post("/v1/dead-letters/discard", dead_letters.discard_letters),
+    web.get("/v1/dead-letters/{letter_id}", dead_letters.show_letter),
+    web.post("/v1/dead-letters/{letter_id}/redrive", dead_letters.redrive_letter),
+    web.delete("/v1/dead-letters/{letter_id}", dead_letters.discard_letter),
     web.post("/v1/watermarks", watermark_uploads.create_watermark),
     web.get("/v1/watermarks", watermarks.list_watermarks),
     web.get("/v1/watermarks/{watermark_id}", watermarks.show_watermark),

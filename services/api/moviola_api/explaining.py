@@ -10,6 +10,16 @@ from moviola_api.waiting import Circumstances, TaskExplanation, explain_task
 _UNDER_WAY = frozenset(TaskState) - TERMINAL_TASK_STATES
 
 
+class LetterInBrief(Document):
+    """A message about the video that could not be handled."""
+
+    id: str
+    type: str
+    queue: str
+    reason: str
+    died_at: datetime
+
+
 class Explanation(Document):
     """``sentence`` says it all; ``reason`` is its stable code, that of the pass that holds the run up while it works.
 
@@ -29,6 +39,7 @@ class Explanation(Document):
     last_run_failure: Failure | None = None
     bus_connected: bool
     passes: tuple[TaskExplanation, ...] = ()
+    dead_letters: tuple[LetterInBrief, ...] = ()
 
 
 def explain(around: Circumstances) -> Explanation:
@@ -45,12 +56,24 @@ def explain(around: Circumstances) -> Explanation:
         state=run.state if run is not None else video.state,
         since=around.since or video.updated_at,
         reason=reason,
-        sentence=sentence,
+        sentence=f"{sentence}{_dead(around)}",
         advice=advice,
         failure=failure if status is not Status.READY else None,
         last_run_failure=failure if status is Status.READY else None,
         bus_connected=around.bus_here,
         passes=passes,
+        dead_letters=tuple(
+            LetterInBrief(**{name: getattr(one, name) for name in LetterInBrief.model_fields})
+            for one in around.dead_letters
+        ),
+    )
+
+
+def _dead(around: Circumstances) -> str:
+    return "".join(
+        f" A message about it, {one.type}, is a dead letter since {around.clock(one.died_at)} ({one.reason}); "
+        f"see `moviola dead-letters show {one.id}`."
+        for one in around.dead_letters
     )
 
 

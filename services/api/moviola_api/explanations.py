@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
-from moviola.ports.video_store import Transaction
+from moviola.ports.video_store import DeadLetterFilter, Transaction
 from moviola.video import Task, TaskId, TaskState, utc_now
 from moviola_api.context import context_of, tenant_of
 from moviola_api.explaining import explain
@@ -38,6 +38,9 @@ async def explain_video(request: web.Request) -> web.Response:
             silence=timedelta(seconds=context.settings.worker_silent_seconds),
             bus_here=context.bus.connected_since() is not None,
             unsent_since=unsent_since,
+            dead_letters=await view.dead_letters.page(
+                DeadLetterFilter(tenant=sight.video.tenant, correlation_id=video_id), limit=10
+            ),
             live=context.progress.of(sight.latest.id) if sight.latest is not None else {},
         )
     return json_response(explain(around))

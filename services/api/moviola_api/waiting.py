@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
+from moviola.ports.video_store import StoredDeadLetter
 from moviola.video import Failure, Run, Task, TaskId, TaskState, Video, Worker
 from moviola_api.documents import Document
 from moviola_api.progress import Glimpse
@@ -17,7 +18,8 @@ class Circumstances:
     """What an explanation goes by. ``workers`` are all that are known, the silent ones too.
 
     ``places``: of each task that waits or lies on the bus, the how manieth of its kind it is. ``since``: when the run
-    came into its state. ``unsent_since``: when the oldest message was written that no relay has sent.
+    came into its state. ``unsent_since``: when the oldest message was written that no relay has sent. ``dead_letters``
+    are those about the video that nobody has redriven.
     """
 
     now: datetime
@@ -32,6 +34,7 @@ class Circumstances:
     bus_here: bool = True
     unsent_since: datetime | None = None
     live: Mapping[str, Glimpse] = field(default_factory=dict)
+    dead_letters: Sequence[StoredDeadLetter] = ()
 
     def clock(self, time: datetime | None) -> str:
         return clock(time, self.now) if time is not None else "an unknown time"

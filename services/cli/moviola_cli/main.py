@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from moviola_cli import doctor, explaining, probing, processing, remote, schema, serving
+from moviola_cli import dead_letters, doctor, explaining, probing, processing, remote, schema, serving
 from moviola_cli.outcome import Outcome, outcome_of
 
 app = typer.Typer(
@@ -30,6 +30,9 @@ for panel, commands in {
 }.items():
     for command in commands:
         app.command(command.__name__.strip("_"), rich_help_panel=panel)(command)
+
+
+app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=OPERATE)
 
 
 def _print_version(wanted: bool) -> None:

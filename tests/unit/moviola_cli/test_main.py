@@ -17,7 +17,7 @@ from moviola_cli.main import main
 MOVIOLA = Path(sys.executable).parent / "moviola"
 COMMANDS = (
     *("up", "api", "orchestrator", "worker", "process", "sample", "submit", "list", "show"),
-    *("watch", "cancel", "download", "explain", "history", "replay", "doctor", "migrate", "schema"),
+    *("watch", "cancel", "download", "explain", "history", "replay", "dead-letters", "doctor", "migrate", "schema"),
 )
 
 

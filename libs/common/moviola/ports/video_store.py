@@ -210,6 +210,76 @@ class Watermarks(Protocol):
         """Whether a video that no run was made for yet, or a run that has not ended, has it in its recipe."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDeadLetter:
+    """A message that could not be handled, or that nobody takes (``queue`` is then ``moviola.unrouted``).
+
+    ``queue`` and ``reason`` say where and why it died, ``exchange`` and ``key`` where it had been published. ``size``
+    is that of the whole body, of which ``body`` may be a part only. ``user_id`` is who published it, where the broker
+    has validated that. ``digest`` tells two deliveries of one dead letter from two dead letters. ``times``: how often
+    it had been redriven when it died.
+    """
+
+    id: str
+    tenant: Tenant
+    digest: str
+    message_id: str
+    type: str
+    queue: str
+    reason: str
+    exchange: str
+    key: str
+    body: bytes
+    size: int
+    headers: Mapping[str, str]
+    correlation_id: str | None = None
+    user_id: str | None = None
+    count: int = 1
+    times: int = 0
+    died_at: datetime
+    kept_at: datetime
+    redriven_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterFilter:
+    """Which of one tenant's dead letters; ``redriven``: those that were sent again, instead of those that wait."""
+
+    tenant: Tenant
+    queue: str | None = None
+    type: str | None = None
+    reason: str | None = None
+    correlation_id: str | None = None
+    redriven: bool = False
+
+
+class DeadLetters(Protocol):
+    """What was drained from the bus. Written by the API only."""
+
+    async def add(self, letter: StoredDeadLetter) -> bool:
+        """False, and nothing written, where one of the same digest is there."""
+
+    async def get(self, tenant: Tenant | None, letter_id: str) -> StoredDeadLetter | None:
+        """Of that tenant; of any, for None."""
+
+    async def page(
+        self, wanted: DeadLetterFilter, *, limit: int, before: str | None = None
+    ) -> Sequence[StoredDeadLetter]:
+        """The newest first, at most *limit*, only those older than the one with the id *before*."""
+
+    async def redriven(self, tenant: Tenant, letter_id: str, *, at: datetime) -> bool:
+        """Mark it as sent again; False, and nothing done, where it is gone or somebody has done that."""
+
+    async def remove(self, tenant: Tenant, letter_id: str) -> bool:
+        """Forget it; whether it was there."""
+
+    async def forget(self, *, redriven_before: datetime) -> int:
+        """Forget, of all tenants, those that were sent again before that time; how many."""
+
+    async def waiting(self) -> Mapping[str, int]:
+        """How many of all tenants' were not sent again, by queue; queues with none are left out."""
+
+
 class Workers(Protocol):
     """Who announced itself. Written by the orchestrator only."""
 
@@ -243,6 +313,9 @@ class Transaction(Protocol):
 
     @property
     def watermarks(self) -> Watermarks: ...
+
+    @property
+    def dead_letters(self) -> DeadLetters: ...
 
     @property
     def workers(self) -> Workers: ...

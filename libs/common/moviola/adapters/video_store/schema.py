@@ -208,6 +208,33 @@ watermarks = sa.Table(
     sa.Index("watermarks_tenant_id_idx", "tenant", "id"),
 )
 
+dead_letters = sa.Table(
+    "dead_letters",
+    metadata,
+    sa.Column("id", KEY, primary_key=True),
+    _tenant(),
+    sa.Column("digest", KEY, nullable=False, unique=True),
+    sa.Column("message_id", Words, nullable=False),
+    sa.Column("type", Words, nullable=False),
+    sa.Column("queue", KEY, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("exchange", sa.Text, nullable=False),
+    sa.Column("key", Words, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("headers", Document(dict[str, str]), nullable=False),
+    sa.Column("correlation_id", Words),
+    sa.Column("user_id", Words),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Column("died_at", UtcTime, nullable=False),
+    sa.Column("kept_at", UtcTime, nullable=False),
+    sa.Column("redriven_at", UtcTime),
+    sa.Index("dead_letters_tenant_id_idx", "tenant", "id"),
+    sa.Index("dead_letters_redriven_at_idx", "redriven_at"),
+    sa.Index("dead_letters_correlation_id_idx", "correlation_id"),
+)
+
 workers = sa.Table(
     "workers",
     metadata,

@@ -13,6 +13,7 @@ from functools import cached_property
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from moviola.adapters.video_store import migration
+from moviola.adapters.video_store.dead_letters import SqlDeadLetters
 from moviola.adapters.video_store.doorbell import Doorbell, InProcessDoorbell
 from moviola.adapters.video_store.engines import Engines, engines_for
 from moviola.adapters.video_store.history import SqlHistory
@@ -64,6 +65,10 @@ class SqlTransaction:
     @cached_property
     def watermarks(self) -> SqlWatermarks:
         return SqlWatermarks(self._statements)
+
+    @cached_property
+    def dead_letters(self) -> SqlDeadLetters:
+        return SqlDeadLetters(self._statements)
 
     @cached_property
     def workers(self) -> SqlWorkers:

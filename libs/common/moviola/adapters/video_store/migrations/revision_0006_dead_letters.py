@@ -1,7 +1,8 @@
-"""History in the order in which it was written: ids of several processes are only roughly in order."""
+"""Dead letters; and history in the order in which it was written: ids of several processes are only roughly so."""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0006"
 down_revision = "0002"
@@ -20,6 +21,7 @@ def _tenant() -> sa.Column[str]:
 
 def upgrade() -> None:
     _order_history()
+    _dead_letters()
 
 
 def _order_history() -> None:
@@ -51,3 +53,33 @@ def _order_history() -> None:
     op.create_index("history_video_id_position_idx", "history", ["video_id", "position"])
     op.execute(f"INSERT INTO history ({_OLD}) SELECT {_OLD} FROM history_before ORDER BY id")  # noqa: S608  our words
     op.drop_table("history_before")
+
+
+def _dead_letters() -> None:
+    op.create_table(
+        "dead_letters",
+        sa.Column("id", KEY, nullable=False),
+        _tenant(),
+        sa.Column("digest", KEY, nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("queue", KEY, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("exchange", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("headers", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("correlation_id", sa.Text()),
+        sa.Column("user_id", sa.Text()),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.Column("died_at", TIME, nullable=False),
+        sa.Column("kept_at", TIME, nullable=False),
+        sa.Column("redriven_at", TIME),
+        sa.PrimaryKeyConstraint("id", name="dead_letters_pkey"),
+        sa.UniqueConstraint("digest", name="dead_letters_digest_key"),
+    )
+    op.create_index("dead_letters_tenant_id_idx", "dead_letters", ["tenant", "id"])
+    op.create_index("dead_letters_redriven_at_idx", "dead_letters", ["redriven_at"])
+    op.create_index("dead_letters_correlation_id_idx", "dead_letters", ["correlation_id"])
