@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from moviola_api import (
+    contract,
     dead_letters,
     events,
     explanations,
@@ -31,6 +32,7 @@ ROUTES = (
     web.get("/healthz", health.healthz),
     web.get("/readyz", health.readyz),
     web.get("/metrics", health.metrics),
+    web.get("/asyncapi.json", contract.show_asyncapi),
     web.get("/v1/system", system.show_system),
     web.get("/v1/events", tenant_events.tenant_events, allow_head=False),
     web.post("/v1/videos", uploads.create_video),

@@ -129,7 +129,7 @@ def _once(envelope: Envelope, message: VideoSubmitted) -> intake.Once | None:
     if not envelope.id:
         return None
     name = envelope.id if len(envelope.id) <= MAX_MESSAGE_ID else hashlib.sha256(envelope.id.encode()).hexdigest()
-    return intake.Once(f"bus:{name}", fingerprint(message=message.model_dump(mode="json")))
+    return intake.Once(f"bus:{name}", fingerprint(message=message.model_dump(mode="json")), submission=envelope.id)
 
 
 def tenant_of(envelope: Envelope, settings: Settings) -> Tenant:

@@ -59,11 +59,13 @@ async def letters(api: Api, count: int) -> list[Document]:
 
 async def test_a_submission_becomes_a_video(api: Api) -> None:
     etag = await put(api)
-    await submit(api, f'{{"object": {{"key": "{KEY}", "etag": "{etag}"}}, "tags": ["a"], "recipe": null, "future": 1}}')
+    body = f'{{"object": {{"key": "{KEY}", "etag": "{etag}"}}, "tags": ["a"], "recipe": null, "future": 1}}'
+    message_id = await submit(api, body)
 
     (event,) = await posted(api, 1)
 
     assert isinstance(event, VideoUploaded)
+    assert event.submission == message_id
     video = await api.video(event.video_id)
     assert (video.title, video.filename, video.tags, video.recipe) == ("clip", "clip.mp4", ("a",), None)
     assert (video.object_key, video.object_etag, video.size) == (KEY, etag, len(CLIP))
