@@ -61,3 +61,5 @@ async def test_the_producer_with_pika_announces(
     assert done.returncode == 0, done.stderr
     _, event = await told(events, "video.uploaded", "video.rejected")
     assert event["submission"] == done.stdout.strip()
+    # To its end, which the next test must not take for its own.
+    assert (await told(events, "video.ready", "video.failed"))[0].type == "video.ready"

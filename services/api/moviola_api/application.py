@@ -17,6 +17,8 @@ from moviola_api import (
     videos,
     watermark_uploads,
     watermarks,
+    webhook_deliveries,
+    webhooks,
 )
 from moviola_api.context import CONTEXT, Context
 from moviola_api.guard import refuse_strangers
@@ -53,6 +55,16 @@ ROUTES = (
     web.get("/v1/dead-letters/{letter_id}", dead_letters.show_letter),
     web.post("/v1/dead-letters/{letter_id}/redrive", dead_letters.redrive_letter),
     web.delete("/v1/dead-letters/{letter_id}", dead_letters.discard_letter),
+    web.post("/v1/webhooks", webhooks.create_webhook),
+    web.get("/v1/webhooks", webhooks.list_webhooks),
+    web.get("/v1/webhooks/{webhook_id}", webhooks.show_webhook),
+    web.patch("/v1/webhooks/{webhook_id}", webhooks.change_webhook),
+    web.delete("/v1/webhooks/{webhook_id}", webhooks.delete_webhook),
+    web.post("/v1/webhooks/{webhook_id}/rotate-secret", webhooks.rotate_secret),
+    web.post("/v1/webhooks/{webhook_id}/ping", webhook_deliveries.ping),
+    web.get("/v1/webhooks/{webhook_id}/deliveries", webhook_deliveries.list_deliveries),
+    web.get("/v1/webhooks/{webhook_id}/deliveries/{delivery_id}", webhook_deliveries.show_delivery),
+    web.post("/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver", webhook_deliveries.redeliver),
     web.post("/v1/watermarks", watermark_uploads.create_watermark),
     web.get("/v1/watermarks", watermarks.list_watermarks),
     web.get("/v1/watermarks/{watermark_id}", watermarks.show_watermark),

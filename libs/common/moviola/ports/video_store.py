@@ -7,7 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict
 
 from moviola.ports.message_bus import Posting
 from moviola.video import HistoryEntry, Run, RunId, Status, Task, TaskId, Tenant, Video, VideoId, Worker
@@ -280,6 +283,123 @@ class DeadLetters(Protocol):
         """How many of all tenants' were not sent again, by queue; queues with none are left out."""
 
 
+class WebhookSecret(BaseModel):
+    """A key that deliveries are signed with; ``until`` None: until it is rotated."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """An endpoint that is told of events. ``secrets``: the newest first.
+
+    ``failing_since``: no attempt has gone well from then on. ``disabled_reason`` says why it is not enabled, where
+    nobody has asked for that.
+    """
+
+    id: str
+    tenant: Tenant
+    url: str
+    events: tuple[str, ...]
+    description: str = ""
+    secrets: tuple[WebhookSecret, ...]
+    enabled: bool = True
+    disabled_reason: str | None = None
+    failing_since: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookDelivery:
+    """One event for one endpoint; ``event_id`` is what the receiver dedupes by, the same at every attempt.
+
+    What is said of an answer (``status``, ``seconds``, ``answer``: its beginning) or of its absence (``error``) is that
+    of the last attempt. While it is pending it is due at ``not_before``.
+    """
+
+    id: str
+    webhook_id: str
+    tenant: Tenant
+    event_id: str
+    type: str
+    payload: bytes
+    state: DeliveryState = DeliveryState.PENDING
+    attempts: int = 0
+    not_before: datetime
+    created_at: datetime
+    attempted_at: datetime | None = None
+    finished_at: datetime | None = None
+    status: int | None = None
+    seconds: float | None = None
+    answer: str | None = None
+    error: str | None = None
+
+
+class Webhooks(Protocol):
+    """Endpoints. Written by the API, but for how they fare."""
+
+    async def add(self, webhook: Webhook) -> None: ...
+
+    async def get(self, tenant: Tenant, webhook_id: str) -> Webhook | None: ...
+
+    async def of_tenant(self, tenant: Tenant) -> Sequence[Webhook]:
+        """The oldest first."""
+
+    async def listening(self, tenants: Collection[Tenant]) -> Sequence[Webhook]:
+        """Those of the tenants that are enabled; they can't be removed until this transaction ends."""
+
+    async def save(self, webhook: Webhook) -> None:
+        """Replace the row whose version is ``webhook.version``; the row's becomes one more. ``StaleVersion``."""
+
+    async def remove(self, tenant: Tenant, webhook_id: str) -> bool:
+        """With its deliveries; whether it was there."""
+
+    async def fared(
+        self, webhook_id: str, *, well: bool, at: datetime, failing_before: datetime, gone: bool = False
+    ) -> bool:
+        """Note how an attempt went; it is disabled where all have failed since before that time, or it is *gone*.
+
+        Whether this disabled it.
+        """
+
+
+class WebhookDeliveries(Protocol):
+    """Events on their way to endpoints. Added and sent by the orchestrator; the API adds pings and asks for more."""
+
+    async def add(self, deliveries: Sequence[WebhookDelivery]) -> None:
+        """Where the endpoint has one for the event already, nothing is written."""
+
+    async def get(self, webhook_id: str, delivery_id: str) -> WebhookDelivery | None: ...
+
+    async def page(self, webhook_id: str, *, limit: int, before: str | None = None) -> Sequence[WebhookDelivery]:
+        """The newest first, at most *limit*, only those older than the one with the id *before*."""
+
+    async def due(self, *, now: datetime) -> bool:
+        """Whether some enabled endpoint's is."""
+
+    async def claim(self, *, now: datetime, until: datetime, limit: int) -> Sequence[tuple[WebhookDelivery, Webhook]]:
+        """The longest due of enabled endpoints, with one attempt more, and not due again before *until*.
+
+        Another sender's are passed over.
+        """
+
+    async def save(self, delivery: WebhookDelivery) -> None: ...
+
+    async def forget(self, *, finished_before: datetime) -> int:
+        """Forget what ended before that time; how many."""
+
+
 class Workers(Protocol):
     """Who announced itself. Written by the orchestrator only."""
 
@@ -316,6 +436,12 @@ class Transaction(Protocol):
 
     @property
     def dead_letters(self) -> DeadLetters: ...
+
+    @property
+    def webhooks(self) -> Webhooks: ...
+
+    @property
+    def webhook_deliveries(self) -> WebhookDeliveries: ...
 
     @property
     def workers(self) -> Workers: ...

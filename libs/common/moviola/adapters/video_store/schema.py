@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from moviola.adapters.video_store.column_types import KEY, POSITION, Document, Name, UtcTime, Words
 from moviola.plan import Plan
+from moviola.ports.video_store import DeliveryState, WebhookSecret
 from moviola.probe import Probe
 from moviola.quality import Quality
 from moviola.recipe import Recipe
@@ -233,6 +234,53 @@ dead_letters = sa.Table(
     sa.Index("dead_letters_tenant_id_idx", "tenant", "id"),
     sa.Index("dead_letters_redriven_at_idx", "redriven_at"),
     sa.Index("dead_letters_correlation_id_idx", "correlation_id"),
+)
+
+webhooks = sa.Table(
+    "webhooks",
+    metadata,
+    sa.Column("id", KEY, primary_key=True),
+    _tenant(),
+    sa.Column("url", Words, nullable=False),
+    sa.Column("events", Document(tuple[str, ...]), nullable=False),
+    sa.Column("description", Words, nullable=False),
+    sa.Column("secrets", Document(tuple[WebhookSecret, ...]), nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("disabled_reason", sa.Text),
+    sa.Column("failing_since", UtcTime),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Index("webhooks_tenant_id_idx", "tenant", "id"),
+)
+
+webhook_deliveries = sa.Table(
+    "webhook_deliveries",
+    metadata,
+    sa.Column("id", KEY, primary_key=True),
+    sa.Column("webhook_id", KEY, sa.ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    _tenant(),
+    sa.Column("event_id", KEY, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("state", Name(DeliveryState), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("not_before", UtcTime, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("attempted_at", UtcTime),
+    sa.Column("finished_at", UtcTime),
+    sa.Column("status", sa.Integer),
+    sa.Column("seconds", sa.Float),
+    sa.Column("answer", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.UniqueConstraint("webhook_id", "event_id"),
+    sa.Index("webhook_deliveries_webhook_id_id_idx", "webhook_id", "id"),
+    sa.Index("webhook_deliveries_finished_at_idx", "finished_at"),
+)
+_partial(
+    "webhook_deliveries_due_idx",
+    webhook_deliveries.c.not_before,
+    where=webhook_deliveries.c.state == sa.literal_column("'pending'"),
 )
 
 workers = sa.Table(

@@ -26,6 +26,8 @@ from moviola.adapters.video_store.tasks import SqlTasks
 from moviola.adapters.video_store.translation import translated
 from moviola.adapters.video_store.videos import SqlVideos
 from moviola.adapters.video_store.watermarks import SqlWatermarks
+from moviola.adapters.video_store.webhook_deliveries import SqlWebhookDeliveries
+from moviola.adapters.video_store.webhooks import SqlWebhooks
 from moviola.adapters.video_store.workers import SqlWorkers
 from moviola.errors import StoreUnavailable
 from moviola.ports.video_store import Transaction, VideoStore
@@ -69,6 +71,14 @@ class SqlTransaction:
     @cached_property
     def dead_letters(self) -> SqlDeadLetters:
         return SqlDeadLetters(self._statements)
+
+    @cached_property
+    def webhooks(self) -> SqlWebhooks:
+        return SqlWebhooks(self._statements)
+
+    @cached_property
+    def webhook_deliveries(self) -> SqlWebhookDeliveries:
+        return SqlWebhookDeliveries(self._statements)
 
     @cached_property
     def workers(self) -> SqlWorkers:
