@@ -14,7 +14,7 @@ from pathlib import Path
 import boto3
 
 MOVIOLA = Path(sys.executable).parent / "moviola"
-READY_WITHIN = 60.0
+READY_WITHIN = 180.0
 ObjectsOf = Callable[[str], Awaitable[list[str]]]
 """The keys of all objects that lie in the storage for the video of that id."""
 QUICK = {
