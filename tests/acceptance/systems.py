@@ -70,7 +70,7 @@ class Deployment:
         """SIGTERM all; the exit status of each."""
         for process in self.running.values():
             process.send_signal(signal.SIGTERM)
-        return {name: self.running.pop(name).wait(timeout=30) for name in tuple(self.running)}
+        return {name: self.running.pop(name).wait(timeout=120) for name in tuple(self.running)}
 
     def wait_ready(self) -> None:
         """Wait until the API says that it is ready."""

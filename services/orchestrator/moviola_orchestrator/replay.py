@@ -11,7 +11,16 @@ from typing import cast
 
 from moviola.errors import MoviolaError
 from moviola.video import HistoryEntry, RunId, RunState, TaskState
-from moviola_orchestrator.lifecycle import RUN_MOVES, TASK_MOVES, RunTrigger, TaskTrigger, move_run, move_task
+from moviola_orchestrator.lifecycle import (
+    RUN_BEGINS,
+    RUN_MOVES,
+    TASK_BEGINS,
+    TASK_MOVES,
+    RunTrigger,
+    TaskTrigger,
+    move_run,
+    move_task,
+)
 
 RUN = "run"
 
@@ -55,8 +64,8 @@ class ReplayedRun:
         state = RunState(_known(RunState, entry))
         if entry.previous != self.state:
             raise _impossible(entry, f"the run was {self.state or 'not begun'}")
-        if self.state is None and state is not RunState.UPLOADED:
-            raise _impossible(entry, "a run begins as uploaded")
+        if self.state is None and state not in RUN_BEGINS:
+            raise _impossible(entry, "no run begins so")
         if self.state is not None and not _run_can(self.state, state, busy=self.busy):
             raise _impossible(entry, "no move leads there" + (" while a task runs" if self.busy else ""))
         if state is RunState.READY and any(task.state is not TaskState.SUCCEEDED for task in self.tasks.values()):
@@ -67,8 +76,8 @@ class ReplayedRun:
         state = TaskState(_known(TaskState, entry))
         if entry.subject in self.tasks:
             raise _impossible(entry, "there is such a task already")
-        if self.state is None or state is not TaskState.PENDING:
-            raise _impossible(entry, "a task begins as pending, in a run that has begun")
+        if self.state is None or state not in TASK_BEGINS:
+            raise _impossible(entry, "no task begins so, or its run has not begun")
         self.tasks[entry.subject] = ReplayedTask(state)
 
     def _move_task(self, entry: HistoryEntry) -> None:

@@ -72,12 +72,12 @@ def test_a_run_is_not_canceled_while_one_of_its_tasks_runs() -> None:
 @pytest.mark.parametrize(
     ("subject", "state", "changes", "why"),
     [
-        ("run", "uploaded", {"state": "ready"}, "begins as uploaded"),
+        ("run", "uploaded", {"state": "ready"}, "no run begins so"),
         ("run", "probing", {"state": "ready"}, "no move leads there"),
         ("run", "probing", {"state": "canceling"}, "no move leads there while a task runs"),
         ("run", "thumbnailing", {"state": "ready"}, "not all of its tasks had succeeded"),
         ("run", "probing", {"state": "dancing"}, "no such state"),
-        ("probe", "pending", {"state": "running"}, "begins as pending"),
+        ("probe", "pending", {"state": "running"}, "no task begins so"),
         ("probe", "dispatched", {"state": "succeeded"}, "no move leads there"),
         ("probe", "running", {"previous": "pending"}, "the task was dispatched"),
         ("probe", "running", {"attempt": 3}, "attempt 1 was the current one"),
