@@ -8,7 +8,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from moviola.adapters.video_store import schema
-from moviola.adapters.video_store.column_types import POSITION, UtcTime
 from moviola.adapters.video_store.schema import is_in
 from moviola.adapters.video_store.statements import Row, Statements, columns, field_names, values
 from moviola.video import RunId, Task, TaskId, TaskState
@@ -30,28 +29,35 @@ _RENEW = (
 )
 # SQLite uses a partial index only where the query repeats its condition.
 _UNCLAIMED = sa.select(_tasks.c.kind, sa.func.count()).where(_is_live, _is_dispatched).group_by(_tasks.c.kind)
-_place: sa.BindParameter[int] = sa.bindparam("place", type_=POSITION)
-# Of one kind the queue is first in, first out, so that what was dispatched earlier is served earlier.
-_AHEAD_ON_THE_BUS = (
-    sa.select(sa.func.count())
-    .where(_is_live, _is_dispatched, _tasks.c.kind == sa.bindparam("the_kind"))
-    .where(
-        sa.tuple_(_tasks.c.dispatched_at, _tasks.c.position)
-        < sa.tuple_(sa.bindparam("dispatched_at", type_=UtcTime), _place)
+# Of one kind, what comes first: as `_waiting` orders, and on the bus first in, first out.
+_TURN = ("created_at", "position")
+_mine = _tasks.alias("mine")
+
+
+def _ahead(which: sa.ColumnElement[bool], *order: str) -> sa.Select[Any]:
+    """How many of *which*, of the task's kind, stand before it in that order; ``-priority`` is the highest first."""
+
+    def place(table: sa.FromClause) -> sa.ColumnElement[Any]:
+        return sa.tuple_(*(-table.c.priority if name == "-priority" else table.c[name] for name in order))
+
+    before = [place(_tasks) < place(_mine)] if order else []
+    return (
+        sa.select(sa.func.count())
+        .select_from(_tasks.join(_mine, _mine.c.kind == _tasks.c.kind))
+        .where(_mine.c.id == sa.bindparam("the_id"), which, *before)
     )
+
+
+_AHEAD_ON_THE_BUS = _ahead(sa.and_(_is_live, _is_dispatched), "dispatched_at", "position")
+_ALL_ON_THE_BUS = _ahead(sa.and_(_is_live, _is_dispatched))
+_AHEAD_AND_WAITING = _ahead(
+    sa.and_(
+        is_in(_tasks.c.state, TaskState.PENDING),
+        sa.or_(_tasks.c.not_before.is_(None), _tasks.c.not_before <= sa.bindparam("now")),
+    ),
+    "-priority",
+    *_TURN,
 )
-_ALL_ON_THE_BUS = sa.select(sa.func.count()).where(_is_live, _is_dispatched, _tasks.c.kind == sa.bindparam("the_kind"))
-# In the order of `_waiting`.
-_AHEAD_AND_WAITING = (
-    sa.select(sa.func.count())
-    .where(is_in(_tasks.c.state, TaskState.PENDING), _tasks.c.kind == sa.bindparam("the_kind"))
-    .where(sa.or_(_tasks.c.not_before.is_(None), _tasks.c.not_before <= sa.bindparam("now")))
-    .where(
-        sa.tuple_(-_tasks.c.priority, _tasks.c.created_at, _tasks.c.position)
-        < sa.tuple_(-sa.bindparam("the_priority", type_=sa.Integer), sa.bindparam("created_at", type_=UtcTime), _place)
-    )
-)
-_PLACE = sa.select(_tasks.c.position).where(_tasks.c.id == sa.bindparam("the_id"))
 # The run is locked with the task: whoever goes on to change it then never waits for another transaction that holds the
 # run and wants the task, and a run that somebody is working on is not late.
 _OVERDUE = (
@@ -124,16 +130,11 @@ class SqlTasks:
         return {kind: count for kind, count in await self._statements.read(_UNCLAIMED)}  # noqa: C416  Row
 
     async def ahead(self, task: Task, *, now: datetime) -> int:
-        places = await self._statements.read(_PLACE, {"the_id": task.id})
-        if not places:
-            return 0
-        about = {"the_kind": task.kind, "place": places[0][0]}
         if task.state is not TaskState.PENDING:
-            [[count]] = await self._statements.read(_AHEAD_ON_THE_BUS, {**about, "dispatched_at": task.dispatched_at})
+            [[count]] = await self._statements.read(_AHEAD_ON_THE_BUS, {"the_id": task.id})
             return int(count)
-        order = {"now": now, "the_priority": task.priority, "created_at": task.created_at}
-        [[on_the_bus]] = await self._statements.read(_ALL_ON_THE_BUS, {"the_kind": task.kind})
-        [[waiting]] = await self._statements.read(_AHEAD_AND_WAITING, {**about, **order})
+        [[on_the_bus]] = await self._statements.read(_ALL_ON_THE_BUS, {"the_id": task.id})
+        [[waiting]] = await self._statements.read(_AHEAD_AND_WAITING, {"the_id": task.id, "now": now})
         return int(on_the_bus) + int(waiting)
 
     async def overdue(self, *, now: datetime, dispatched_before: datetime, limit: int) -> Sequence[Task]:
