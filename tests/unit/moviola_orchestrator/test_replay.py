@@ -15,7 +15,7 @@ from tests.unit.moviola_orchestrator.scene import Scene
 def entries() -> list[HistoryEntry]:
     """Of a run that went well."""
     scene = Scene()
-    scene.does("probe", "render", "thumbnails")
+    scene.does("probe", "render", "thumbnails", "verify")
     return scene.entries
 
 
