@@ -109,7 +109,7 @@ def embedded(folder: Path, **environment: str) -> Deployment:
     return Deployment(folder, {"up": command}, environment, f"http://127.0.0.1:{port}")
 
 
-SPECIALITIES = ("probe,thumbnails", "render", "trim,resize", "watermark,mute,measure,downmix,normalize")
+SPECIALITIES = ("probe,thumbnails,verify", "render", "trim,resize", "watermark,mute,measure,downmix,normalize")
 
 
 def distributed(folder: Path, servers: Mapping[str, str], **environment: str) -> Deployment:
