@@ -10,6 +10,9 @@ from typing import Any
 
 import aiohttp
 
+from moviola.video import DEFAULT_TENANT, HistoryEntry, VideoId
+from moviola_orchestrator.replay import replay
+
 Document = dict[str, Any]
 ENDED = ("ready", "failed", "canceled")
 
@@ -56,7 +59,18 @@ class Client:
                 pass
         document = await self.get(f"/v1/videos/{video_id}")
         assert document["status"] in ENDED, document
+        await self.replay(video_id)
         return document
+
+    async def replay(self, video_id: str) -> None:
+        """The video's history through the state machine, which must end where the video is."""
+        document = await self.get(f"/v1/videos/{video_id}")
+        path, entries, cursor = f"/v1/videos/{video_id}/history", [], ""
+        while cursor is not None:
+            page = await self.get(path + (f"?cursor={cursor}" if cursor else ""))
+            entries += [HistoryEntry(video_id=VideoId(video_id), tenant=DEFAULT_TENANT, **one) for one in page["data"]]
+            cursor = page["next_cursor"]
+        assert list(replay(entries).values())[-1].state == document["last_run"]["state"]
 
     async def ready(self, video_id: str, *, within: float = 120.0) -> Document:
         document = await self.ended(video_id, within=within)

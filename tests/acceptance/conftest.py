@@ -48,7 +48,12 @@ def backing() -> Iterator[dict[str, str]]:
 
 def start(deployment: Deployment) -> Iterator[Deployment]:
     deployment.start()
-    deployment.wait_ready()
+    try:
+        deployment.wait_ready()
+    except BaseException:
+        # Nobody else would end them.
+        deployment.kill()
+        raise
     yield deployment
     statuses = deployment.stop()
     assert set(statuses.values()) <= {0}, f"not every service ended well: {statuses}"

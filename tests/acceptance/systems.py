@@ -14,7 +14,7 @@ from pathlib import Path
 import boto3
 
 MOVIOLA = Path(sys.executable).parent / "moviola"
-READY_WITHIN = 60.0
+READY_WITHIN = 180.0
 ObjectsOf = Callable[[str], Awaitable[list[str]]]
 """The keys of all objects that lie in the storage for the video of that id."""
 QUICK = {
@@ -25,6 +25,7 @@ QUICK = {
     "MOVIOLA_UNCLAIMED_SECONDS": "5",
     "MOVIOLA_WORKER_SILENT_SECONDS": "3",
     "MOVIOLA_LOG_FORMAT": "json",
+    "MOVIOLA_WEBHOOK_ALLOW_PRIVATE": "true",
 }
 
 
@@ -69,7 +70,7 @@ class Deployment:
         """SIGTERM all; the exit status of each."""
         for process in self.running.values():
             process.send_signal(signal.SIGTERM)
-        return {name: self.running.pop(name).wait(timeout=30) for name in tuple(self.running)}
+        return {name: self.running.pop(name).wait(timeout=120) for name in tuple(self.running)}
 
     def wait_ready(self) -> None:
         """Wait until the API says that it is ready."""

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import pytest
@@ -123,7 +125,29 @@ async def test_a_rejected_message_goes_to_the_dead_letters_and_says_where_it_die
     assert (dead.id, dead.type, dead.body) == ("poison", "test", b"{}")
     assert dead.headers["x-first-death-queue"] == TRIM
     assert dead.headers["x-first-death-reason"] == "rejected"
+    assert [dead.headers[f"x-death-{name}"] for name in ("queue", "reason", "exchange", "count")] == [
+        TRIM, "rejected", TASKS, "1",
+    ]  # fmt: skip
+    died = datetime.fromisoformat(dead.headers["x-death-time"])
+    assert abs(utc_now() - died) < timedelta(minutes=10)
     assert await bus.depth(TRIM) == 0
+
+
+async def test_how_a_message_died_is_told_by_the_bus_and_not_by_its_publisher(bus: MessageBus) -> None:
+    lies = {"x-death-queue": "moviola.ingest", "x-first-death-queue": "moviola.ingest", "x-death-exchange": INGEST}
+    await bus.publish([Posting(Address(TASKS, "trim"), replace(envelope(), headers=lies))])
+    await (await soon(bus.take([TRIM]))).reject()
+    dead = (await soon(bus.take([DEAD]))).envelope
+    assert (dead.headers["x-death-queue"], dead.headers["x-death-exchange"]) == (TRIM, TASKS)
+
+
+async def test_a_delivery_says_where_it_was_published_and_keeps_its_key_among_the_dead(bus: MessageBus) -> None:
+    await bus.publish([command("trim", "poison"), command("nobody", "strange")])
+    alive = await soon(bus.take([TRIM]))
+    assert alive.address == Address(TASKS, "trim")
+    await alive.reject()
+    assert (await soon(bus.take([DEAD]))).address == Address(DEAD, "trim")
+    assert (await soon(bus.take([UNROUTED]))).address == Address(TASKS, "nobody")
 
 
 async def test_a_message_rejected_where_there_are_no_dead_letters_is_gone(bus: MessageBus) -> None:

@@ -18,9 +18,21 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from multidict import CIMultiDict
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 
-from moviola.documents import FileDocument, Problem, VideoDocument, VideoPage
+from moviola.documents import (
+    DiscardedDocument,
+    EntryDocument,
+    ExplanationDocument,
+    FileDocument,
+    HistoryPage,
+    LetterDocument,
+    LetterPage,
+    Problem,
+    RedrivenPage,
+    VideoDocument,
+    VideoPage,
+)
 from moviola.errors import InvalidInput, MoviolaError, Refused, Unavailable
 from moviola.event_stream import EventStreamReader, ServerSentEvent
 from moviola.video import new_id
@@ -123,6 +135,50 @@ class Client:
         """Ask for the end of what runs; the answer may still say ``processing``."""
         return await self._send("POST", f"v1/videos/{video_id}/cancel", VideoDocument)
 
+    async def explain(self, video_id: str) -> ExplanationDocument:
+        """Why the video is where it is now."""
+        return await self._send("GET", f"v1/videos/{video_id}/explain", ExplanationDocument)
+
+    async def history(
+        self, video_id: str, *, run: str | None = None, at: str | None = None
+    ) -> AsyncIterator[EntryDocument]:
+        """Every transition in order; of one *run*, and until *at* (RFC 3339), where given."""
+        query = {name: value for name, value in (("run", run), ("at", at)) if value is not None}
+        while True:
+            page = await self._send("GET", f"v1/videos/{video_id}/history", HistoryPage, params=query)
+            for entry in page.data:
+                yield entry
+            if page.next_cursor is None:
+                return
+            query["cursor"] = page.next_cursor
+
+    async def dead_letters(self, *, limit: int, **wanted: str | None) -> AsyncIterator[LetterDocument]:
+        """At most *limit*, the newest first; *wanted*: ``queue``, ``type``, ``reason``, ``redriven``."""
+        query = {name: value for name, value in wanted.items() if value is not None}
+        while limit > 0:
+            page = await self._send(
+                "GET", "v1/dead-letters", LetterPage, params={**query, "limit": str(min(limit, 200))}
+            )
+            for letter in page.data[:limit]:
+                yield letter
+            limit -= len(page.data)
+            if page.next_cursor is None:
+                return
+            query["cursor"] = page.next_cursor
+
+    async def dead_letter(self, letter_id: str) -> LetterDocument:
+        """With its headers and its body."""
+        return await self._send("GET", f"v1/dead-letters/{letter_id}", LetterDocument)
+
+    async def redrive(self, *, dry_run: bool = False, **chosen: JsonValue) -> RedrivenPage:
+        """Send dead letters again: *chosen* are ``ids``, or ``all`` with ``queue``, ``type`` and ``reason``."""
+        body = {"dry_run": dry_run, **chosen}
+        return await self._send("POST", "v1/dead-letters/redrive", RedrivenPage, json=body)
+
+    async def discard(self, **chosen: JsonValue) -> DiscardedDocument:
+        """Throw dead letters away, chosen as for ``redrive``."""
+        return await self._send("POST", "v1/dead-letters/discard", DiscardedDocument, json=chosen)
+
     async def watch(self, video_id: str) -> AsyncIterator[VideoDocument]:
         """The video now and after every event about it, until it has ended.
 
@@ -211,12 +267,15 @@ class Client:
         model: type[Model],
         *,
         data: aiohttp.MultipartWriter | None = None,
+        json: Mapping[str, JsonValue] | None = None,
         params: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> Model:
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         timeout = _TIMEOUT if data is None else _UPLOAD_TIMEOUT
-        async with self._answer(method, path, data=data, params=params, headers=headers, timeout=timeout) as response:
+        async with self._answer(
+            method, path, data=data, json=json, params=params, headers=headers, timeout=timeout
+        ) as response:
             body = await response.read()
         try:
             return model.model_validate_json(body)
@@ -231,13 +290,14 @@ class Client:
         *,
         headers: Mapping[str, str],
         data: aiohttp.MultipartWriter | None = None,
+        json: Mapping[str, JsonValue] | None = None,
         params: Mapping[str, str] | None = None,
         timeout: aiohttp.ClientTimeout = _TIMEOUT,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A good answer; aiohttp's errors and the server's problem documents leave as ours."""
         try:
             async with self._session.request(
-                method, path, headers=headers, data=data, params=params, timeout=timeout
+                method, path, headers=headers, data=data, json=json, params=params, timeout=timeout
             ) as response:
                 await _raise_for_problem(response, self.url)
                 yield response

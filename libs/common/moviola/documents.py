@@ -86,6 +86,105 @@ class VideoPage(Document):
     next_cursor: str | None = None
 
 
+class EntryDocument(Document):
+    """One transition; ``subject`` is ``run`` or the name of a pass."""
+
+    id: str
+    run_id: str
+    at: datetime
+    subject: str
+    previous: str | None = None
+    state: str
+    event: str = ""
+    cause: str = ""
+    worker: str | None = None
+    attempt: int | None = None
+
+
+class HistoryPage(Document):
+    """One page of a history."""
+
+    data: tuple[EntryDocument, ...]
+    next_cursor: str | None = None
+
+
+class WhyDocument(Document):
+    """Why one pass is where it is; ``sentence`` says it."""
+
+    pass_name: str = Field(alias="pass")
+    state: str
+    reason: str
+    sentence: str
+    position: int | None = None
+
+
+class ExplanationDocument(Document):
+    """Why a video is where it is; ``reason`` is a stable code, ``advice`` what can be done about it."""
+
+    video_id: str
+    run_id: str | None = None
+    status: str
+    state: str
+    since: datetime
+    reason: str
+    sentence: str
+    advice: str | None = None
+    passes: tuple[WhyDocument, ...] = ()
+
+
+class LetterDocument(Document):
+    """A dead letter; ``headers``, ``encoding`` and ``body`` only where one was asked for."""
+
+    id: str
+    message_id: str = ""
+    type: str
+    queue: str
+    reason: str
+    exchange: str = ""
+    key: str = ""
+    size: int = 0
+    truncated: bool = False
+    count: int = 1
+    times_redriven: int = 0
+    correlation_id: str | None = None
+    user_id: str | None = None
+    died_at: datetime
+    redriven_at: datetime | None = None
+    headers: Mapping[str, str] = Field(default_factory=dict)
+    encoding: str | None = None
+    body: str | None = None
+
+
+class LetterPage(Document):
+    """One page of dead letters."""
+
+    data: tuple[LetterDocument, ...]
+    next_cursor: str | None = None
+
+
+class RedrivenDocument(Document):
+    """What became, or would become, of one letter."""
+
+    id: str
+    type: str
+    exchange: str
+    key: str
+    outcome: str
+
+
+class RedrivenPage(Document):
+    """``more``: others fit too; ask again."""
+
+    dry_run: bool = False
+    data: tuple[RedrivenDocument, ...]
+    more: bool = False
+
+
+class DiscardedDocument(Document):
+    discarded: int
+    more: bool = False
+
+
 class FieldProblem(Document):
     """One bad field, by its JSON pointer."""
 

@@ -45,14 +45,21 @@ class VideoEvent(Event):
 
 
 class VideoUploaded(VideoEvent):
+    """It is stored; ``submission`` is the ``message_id`` of the ``video.submitted`` that announced it, if one did."""
+
+    submission: str | None = None
     type: ClassVar[str] = "video.uploaded"
 
 
 class VideoCancelRequested(VideoEvent):
+    """A client asked for the end of what runs."""
+
     type: ClassVar[str] = "video.cancel_requested"
 
 
 class VideoDeleteRequested(VideoEvent):
+    """It is gone for clients; its objects are yet to be removed."""
+
     type: ClassVar[str] = "video.delete_requested"
 
 
@@ -70,18 +77,24 @@ class VideoStateChanged(VideoEvent):
 
 
 class VideoReady(VideoEvent):
+    """A run has ended well; ``files`` are its results."""
+
     type: ClassVar[str] = "video.ready"
     run_id: RunId
     files: tuple[OutputFile, ...]
 
 
 class VideoFailed(VideoEvent):
+    """A run has failed."""
+
     type: ClassVar[str] = "video.failed"
     run_id: RunId
     failure: Failure
 
 
 class VideoCanceled(VideoEvent):
+    """A run was stopped because somebody asked for it."""
+
     type: ClassVar[str] = "video.canceled"
     run_id: RunId
 
@@ -287,6 +300,8 @@ class TaskEvent(Event):
 
 
 class TaskStarted(TaskEvent):
+    """The worker has taken the attempt."""
+
     type: ClassVar[str] = "task.started"
 
 

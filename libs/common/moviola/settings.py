@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     ingest_tenants: dict[str, str] = Field(default_factory=dict)
     max_upload_bytes: int = Field(default=20 * 1024**3, gt=0)
 
+    # True where endpoints of webhooks may lie in the own network, and need not speak TLS.
+    webhook_allow_private: bool = False
+
     fusion: bool = True
     lease_seconds: float = Field(default=30.0, gt=0)
     heartbeat_seconds: float = Field(default=5.0, gt=0)

@@ -204,7 +204,7 @@ class Task:
 class HistoryEntry:
     """One transition: what it was, what it became, which event caused it, and who sent that. Append-only.
 
-    ``subject`` is ``run`` or a pass's name. Entries of one video sort by ``id``.
+    ``subject`` is ``run`` or a pass's name. ``attempt`` is the one that a task moved from.
     """
 
     id: str

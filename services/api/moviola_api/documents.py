@@ -1,4 +1,4 @@
-"""What clients are shown, as pydantic models: a video, a list, a history, a plan."""
+"""What clients are shown, as pydantic models: a video, a list, a plan."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,7 +10,7 @@ from moviola.plan import Plan
 from moviola.probe import Probe
 from moviola.quality import Quality
 from moviola.recipe import Recipe
-from moviola.video import Failure, HistoryEntry, OutputFile, RunState, Status, TaskState
+from moviola.video import Failure, OutputFile, RunState, Status, TaskState
 
 
 class Document(BaseModel):
@@ -96,29 +96,6 @@ class VideoDocument(Document):
 class VideoList(Document):
     data: tuple[VideoDocument, ...]
     next_cursor: str | None
-
-
-class HistoryDocument(Document):
-    """``subject`` is ``run``, or the name of a pass."""
-
-    id: str
-    run_id: str
-    at: datetime
-    subject: str
-    previous: str | None
-    state: str
-    event: str
-    cause: str
-    worker: str | None
-    attempt: int | None
-
-    @classmethod
-    def of(cls, entry: HistoryEntry) -> Self:
-        return cls(**{name: getattr(entry, name) for name in cls.model_fields})
-
-
-class HistoryList(Document):
-    data: tuple[HistoryDocument, ...]
 
 
 class PlanDocument(Document):

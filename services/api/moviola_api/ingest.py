@@ -16,7 +16,7 @@ from moviola.settings import Settings
 from moviola.telemetry import about
 from moviola.topology import INGEST
 from moviola.video import DEFAULT_TENANT, Tenant, VideoId, new_id
-from moviola_api import intake, marks
+from moviola_api import intake, marks, redriving
 from moviola_api.caption_parts import check_captions
 from moviola_api.context import Context
 from moviola_api.idempotency import fingerprint, refuse_other
@@ -74,7 +74,7 @@ class Ingest:
                     return
 
     async def _decide(self, delivery: Delivery) -> None:
-        tenant = tenant_of(delivery.envelope, self._settings)
+        tenant = tenant_of(await redriving.as_published_first(self._store, delivery.envelope), self._settings)
         try:
             video_id = await self._enter(delivery.envelope, tenant)
         except (Refused, MalformedMessage) as error:
@@ -112,7 +112,12 @@ class Ingest:
         log.info("submission rejected", code=code, reason=str(error))
         rejected = VideoRejected(tenant=tenant, submission=envelope.id, code=code, message=_why(error))
         async with self._store.transaction() as transaction:
-            await transaction.outbox.add([post(rejected, correlation_id=envelope.correlation_id)])
+            await transaction.outbox.add([post(rejected, correlation_id=_tame(envelope.correlation_id))])
+
+
+def _tame(text: str | None) -> str | None:
+    """A producer's correlation id comes back with the answer, unless the database could not hold it."""
+    return text if text is not None and text.isprintable() else None
 
 
 def _why(error: Refused | MalformedMessage) -> str:
@@ -126,7 +131,7 @@ def _once(envelope: Envelope, message: VideoSubmitted) -> intake.Once | None:
     if not envelope.id:
         return None
     name = envelope.id if len(envelope.id) <= MAX_MESSAGE_ID else hashlib.sha256(envelope.id.encode()).hexdigest()
-    return intake.Once(f"bus:{name}", fingerprint(message=message.model_dump(mode="json")))
+    return intake.Once(f"bus:{name}", fingerprint(message=message.model_dump(mode="json")), submission=envelope.id)
 
 
 def tenant_of(envelope: Envelope, settings: Settings) -> Tenant:

@@ -16,18 +16,23 @@ ACCEPTED = 202
 MAX_FILENAME = 255
 
 
-async def register(transaction: Transaction, video: Video) -> None:
+async def register(transaction: Transaction, video: Video, *, submission: str | None = None) -> None:
     """Add *video* and post ``video.uploaded``: both happen, or neither."""
     await transaction.videos.add(video)
-    await transaction.outbox.add([post(VideoUploaded(video_id=video.id, tenant=video.tenant))])
+    uploaded = VideoUploaded(video_id=video.id, tenant=video.tenant, submission=submission)
+    await transaction.outbox.add([post(uploaded)])
 
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """A request that must have one effect however often it is sent; ``fingerprint`` is of what it asks for."""
+    """A request that must have one effect however often it is sent; ``fingerprint`` is of what it asks for.
+
+    ``submission`` is its ``message_id``, where it came over the bus.
+    """
 
     key: str
     fingerprint: str
+    submission: str | None = None
 
 
 async def register_once(transaction: Transaction, video: Video, once: Once | None) -> Answer | None:
@@ -42,7 +47,7 @@ async def register_once(transaction: Transaction, video: Video, once: Once | Non
         if taken is not None:
             return taken
         await transaction.idempotency_keys.finish(video.tenant, once.key, fingerprint=once.fingerprint, status=ACCEPTED)
-    await register(transaction, video)
+    await register(transaction, video, submission=once.submission if once is not None else None)
     return None
 
 

@@ -27,6 +27,12 @@ class Metrics:
         self.uploads = Counter(
             "moviola_uploads", "Videos that came in or did not.", ["way", "outcome"], registry=self.registry
         )
+        self.dead_letters = Counter(
+            "moviola_dead_letters", "Messages that could not be handled.", ["queue", "reason"], registry=self.registry
+        )
+        self.unrouted = Counter(
+            "moviola_unrouted_messages", "Commands that no queue takes: an alarm.", registry=self.registry
+        )
         self.listeners = Gauge("moviola_event_streams", "Event streams that are open.", registry=self.registry)
 
     def answered(self, request: web.Request, status: int, seconds: float) -> None:

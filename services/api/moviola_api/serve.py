@@ -13,6 +13,7 @@ from moviola.settings import Settings
 from moviola.telemetry import configure_logging
 from moviola_api.application import create_application
 from moviola_api.context import Context
+from moviola_api.draining import Drain
 from moviola_api.feed import Feed
 from moviola_api.guard import refuse_open_host
 from moviola_api.ingest import Ingest
@@ -37,7 +38,8 @@ async def run_api(
     refuse_open_host(settings)
     context = _context(parts, settings)
     async with _serving(context) as url, asyncio.TaskGroup() as group:
-        background = [group.create_task(context.feed.run()), group.create_task(Ingest(context).run())]
+        consumers = (context.feed.run(), Ingest(context).run(), Drain(context).run())
+        background = [group.create_task(consumer) for consumer in consumers]
         if on_ready is not None:
             on_ready(url)
         await stopping.wait()

@@ -38,13 +38,18 @@ class WorkerDocument(Document):
 
 
 class SystemDocument(Document):
-    """``queues`` has null for a depth that the bus did not tell; ``outbox`` counts messages not yet published."""
+    """``queues`` has null for a depth that the bus did not tell; ``outbox`` counts messages not yet published.
+
+    ``dead_letters`` are those that were drained and wait for somebody to look, by the queue that they died in; what is
+    under ``moviola.unrouted`` no queue takes, which is an alarm.
+    """
 
     version: str
     settings: SettingsDocument
     workers: tuple[WorkerDocument, ...]
     queues: dict[str, int | None]
     outbox: int
+    dead_letters: dict[str, int]
 
 
 async def show_system(request: web.Request) -> web.Response:
@@ -53,6 +58,7 @@ async def show_system(request: web.Request) -> web.Response:
     async with context.store.snapshot() as transaction:
         workers = await transaction.workers.alive(since=utc_now() - silent)
         outbox, _ = await transaction.outbox.pending()
+        dead_letters = await transaction.dead_letters.waiting()
     return json_response(
         SystemDocument(
             version=version("moviola"),
@@ -62,6 +68,7 @@ async def show_system(request: web.Request) -> web.Response:
             ),
             queues={queue: await _depth(context, queue) for queue in QUEUES},
             outbox=outbox,
+            dead_letters=dict(dead_letters),
         )
     )
 

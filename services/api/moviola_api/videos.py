@@ -1,4 +1,4 @@
-"""Videos as a resource: list, show, change, delete, cancel, history, dry run."""
+"""Videos as a resource: list, show, change, delete, cancel, dry run."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ from moviola.video import TERMINAL_RUN_STATES, Status, Video, VideoState, utc_no
 from moviola_api.bodies import RequestBody, read_json
 from moviola_api.context import context_of, tenant_of
 from moviola_api.cursors import cursor_after, read_cursor
-from moviola_api.documents import HistoryDocument, HistoryList, PlanDocument, VideoList
+from moviola_api.documents import PlanDocument, VideoList
 from moviola_api.lookup import Sight, find, see, sight_of, video_id_of
 from moviola_api.presentation import document_of, json_response
 from moviola_api.wishes import Metadata, Tags, Title, recipe_at, requested_recipe, without_repetition
@@ -137,15 +137,6 @@ async def _write_once(
     if event is not None:
         await transaction.outbox.add([post(event(changed))])
     return await see(transaction, VideoWithRuns(changed, found.latest, found.serving))
-
-
-async def show_history(request: web.Request) -> web.Response:
-    """Every transition, in order."""
-    video_id = video_id_of(request)
-    async with context_of(request).store.snapshot() as transaction:
-        await find(transaction, tenant_of(request), video_id)
-        entries = await transaction.history.of_video(video_id)
-    return json_response(HistoryList(data=tuple(HistoryDocument.of(entry) for entry in entries)))
 
 
 async def plan_video(request: web.Request) -> web.Response:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from moviola_cli import doctor, probing, processing, remote, schema, serving
+from moviola_cli import dead_letters, doctor, explaining, probing, processing, remote, schema, serving
 from moviola_cli.outcome import Outcome, outcome_of
 
 app = typer.Typer(
@@ -20,14 +20,19 @@ app = typer.Typer(
 )
 
 RUN, FILES, SERVER, OPERATE = "Serve", "One file, here", "Talk to a server", "Operate"
+ASK_WHY = "Ask a server why"
 for panel, commands in {
     RUN: (serving.up, serving.api, serving.orchestrator, serving.worker),
     FILES: (processing.process, probing.probe, processing.sample),
     SERVER: (remote.submit, remote.list_, remote.show, remote.watch, remote.cancel, remote.download),
+    ASK_WHY: (explaining.explain, explaining.history, explaining.replay),
     OPERATE: (doctor.doctor, serving.migrate, schema.schema),
 }.items():
     for command in commands:
         app.command(command.__name__.strip("_"), rich_help_panel=panel)(command)
+
+
+app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=OPERATE)
 
 
 def _print_version(wanted: bool) -> None:

@@ -68,7 +68,7 @@ def submit(
         outcomes = [await _follow(client, video.id, display, as_json) for video in videos if wait]
         return max(outcomes, default=Outcome.DONE)
 
-    return _with_client(url, upload_all)
+    return with_client(url, upload_all)
 
 
 def list_(
@@ -87,7 +87,7 @@ def list_(
         await print_videos(client.videos(limit=limit, status=status, tag=tag, q=query), as_json=as_json)
         return Outcome.DONE
 
-    return _with_client(url, fetch)
+    return with_client(url, fetch)
 
 
 def show(video_id: VideoId, url: Url = HERE, as_json: AsJson = False) -> int:
@@ -100,12 +100,12 @@ def show(video_id: VideoId, url: Url = HERE, as_json: AsJson = False) -> int:
         print_details(video, as_json=as_json)
         return Outcome.DONE
 
-    return _with_client(url, fetch)
+    return with_client(url, fetch)
 
 
 def watch(video_id: VideoId, url: Url = HERE, as_json: AsJson = False) -> int:
     """Watch one video until it has ended; the status is 1 where it fails."""
-    return _with_client(url, lambda client, display: _follow(client, video_id, display, as_json))
+    return with_client(url, lambda client, display: _follow(client, video_id, display, as_json))
 
 
 def cancel(video_id: VideoId, url: Url = HERE, as_json: AsJson = False) -> int:
@@ -115,7 +115,7 @@ def cancel(video_id: VideoId, url: Url = HERE, as_json: AsJson = False) -> int:
         _print_video(await client.cancel(video_id), as_json)
         return Outcome.DONE
 
-    return _with_client(url, ask)
+    return with_client(url, ask)
 
 
 def download(
@@ -148,7 +148,7 @@ def download(
         typer.echo(f"{place}: {file.size} bytes, sha256 {file.sha256}")
         return Outcome.DONE
 
-    return _with_client(url, fetch)
+    return with_client(url, fetch)
 
 
 def _download_package(video_id: str, directory: Path, *, force: bool, url: str) -> int:
@@ -189,7 +189,7 @@ def _place_for(name: str, output: Path | None, *, force: bool) -> Path:
     return target
 
 
-def _with_client(url: str, act: Callable[["Client", "ProgressDisplay"], Awaitable[int]]) -> int:
+def with_client(url: str, act: Callable[["Client", "ProgressDisplay"], Awaitable[int]]) -> int:
     """Run *act*; a server that can't be reached is told together with what to type next."""
     import os
 

@@ -34,14 +34,17 @@ class Bell:
 
 @dataclass(frozen=True, slots=True)
 class Bells:
-    """``dispatch``: a task may be dispatched. ``outbox``: something is to be published. ``sweep``: look over all."""
+    """``dispatch``: a task may be dispatched. ``outbox``: something is to be published. ``sweep``: look over all.
+    ``webhooks``: an endpoint is to be told.
+    """
 
     dispatch: Bell = field(default_factory=Bell)
     outbox: Bell = field(default_factory=Bell)
     sweep: Bell = field(default_factory=Bell)
+    webhooks: Bell = field(default_factory=Bell)
 
     def ring_all(self) -> None:
-        for bell in (self.dispatch, self.outbox, self.sweep):
+        for bell in (self.dispatch, self.outbox, self.sweep, self.webhooks):
             bell.ring()
 
 

@@ -109,6 +109,10 @@ TASK_MOVES: tuple[Move, ...] = (
     Move("abandon", (_RUNNING,), TaskState.CANCELED),
 )
 
+# What the first entry of a run, and of a task, may say.
+RUN_BEGINS = frozenset({RunState.UPLOADED})
+TASK_BEGINS = frozenset({TaskState.PENDING})
+
 
 @dataclass
 class RunModel:

@@ -11,7 +11,9 @@ import structlog
 from moviola.errors import Unavailable
 from moviola.ports.message_bus import MessageBus
 from moviola.ports.video_store import VideoStore
+from moviola.video import utc_now
 from moviola_orchestrator.bells import Bell, pause
+from moviola_orchestrator.webhooks import note_for_webhooks
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 BATCH = 100
@@ -20,12 +22,16 @@ FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 
 
 class Relay:
-    """``bell`` is rung by whoever in this process commits to the outbox; the store tells of the others."""
+    """``bell`` is rung by whoever in this process commits to the outbox; the store tells of the others.
 
-    def __init__(self, bus: MessageBus, store: VideoStore, bell: Bell) -> None:
+    Every event passes here once, so that here it is also noted for the webhooks; *webhooks* is rung for them.
+    """
+
+    def __init__(self, bus: MessageBus, store: VideoStore, bell: Bell, *, webhooks: Bell | None = None) -> None:
         self._bus = bus
         self._store = store
         self._bell = bell
+        self._webhooks = webhooks
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Relay until *stopping*; while the bus or the database is away, wait ever longer, and go on."""
@@ -55,6 +61,9 @@ class Relay:
             if postings:
                 await self._bus.publish(postings)
                 await transaction.outbox.sent([posting.envelope.id for posting in postings])
+                told = await note_for_webhooks(transaction, postings, utc_now())
+        if postings and told and self._webhooks is not None:
+            self._webhooks.ring()
         return len(postings)
 
     async def _listen(self, stopping: asyncio.Event) -> None:

@@ -14,10 +14,12 @@ from moviola.settings import Settings
 from moviola.telemetry import configure_logging
 from moviola_orchestrator.bells import Bells, pause
 from moviola_orchestrator.dispatch import Dispatcher
+from moviola_orchestrator.endpoints import open_endpoints
 from moviola_orchestrator.ledger import Ledger
 from moviola_orchestrator.outbox import Relay
 from moviola_orchestrator.reactions import Reactions
 from moviola_orchestrator.sweeper import Sweeper
+from moviola_orchestrator.webhooks import WebhookSender
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 RETRY_SECONDS = 1.0
@@ -47,10 +49,16 @@ async def run_orchestrator(
     async with asyncio.TaskGroup() as group:
         group.create_task(Reactions(bus, ledger, dispatcher).run(stopping))
         group.create_task(dispatcher.run(stopping))
-        group.create_task(Relay(bus, store, bells.outbox).run(stopping))
+        group.create_task(Relay(bus, store, bells.outbox, webhooks=bells.webhooks).run(stopping))
+        group.create_task(_send_webhooks(store, bells, settings, stopping))
         group.create_task(sweeper.run(stopping))
         await stopping.wait()
         bells.ring_all()  # so that nobody sleeps on
+
+
+async def _send_webhooks(store: VideoStore, bells: Bells, settings: Settings, stopping: asyncio.Event) -> None:
+    async with open_endpoints(allow_private=settings.webhook_allow_private) as endpoints:
+        await WebhookSender(store, endpoints, bells.webhooks).run(stopping)
 
 
 async def serve(settings: Settings) -> None:

@@ -214,3 +214,25 @@ async def test_running_are_all_that_are_dispatched_or_running(store: VideoStore)
         found = await tx.tasks.running()
 
     assert {task.state for task in found} == {TaskState.DISPATCHED, TaskState.RUNNING}
+
+
+async def test_ahead_are_those_on_the_bus_and_those_whose_turn_comes_first(store: VideoStore) -> None:
+    run = await stored_run(store)
+    old, young, twin = a_task(run, created_at=at(0)), a_task(run, created_at=at(5)), a_task(run, created_at=at(5))
+    urgent, held = a_task(run, priority=3, created_at=at(9)), a_task(run, not_before=at(100), created_at=at(-9))
+    first, second = (a_task(run, state=TaskState.DISPATCHED, dispatched_at=at(t)) for t in (1, 2))
+    others = [
+        running(run),
+        a_task(run, kind="render", created_at=at(-1)),
+        a_task(run, kind="render", state=TaskState.DISPATCHED, dispatched_at=at(0)),
+    ]
+    await stored(store, second, young, twin, old, urgent, held, first, *others)
+
+    async with store.snapshot() as tx:
+        assert [await tx.tasks.ahead(task, now=at(10)) for task in (first, second)] == [0, 1]
+        # The order is that in which they are dispatched, whatever that is.
+        waiting = await tx.tasks.waiting(["probe"], now=at(10), limit=9)
+        assert waiting[0] == urgent
+        assert {task.id for task in waiting} == {urgent.id, old.id, young.id, twin.id}
+        assert [await tx.tasks.ahead(task, now=at(10)) for task in waiting] == [2, 3, 4, 5]
+        assert await tx.tasks.ahead(a_task(run), now=NOW) == 0

@@ -9,11 +9,11 @@ from moviola.errors import StorageUnavailable
 from moviola.messages import Message, VideoRejected, VideoUploaded
 from moviola.ports.message_bus import Envelope, Posting
 from moviola.settings import Settings
-from moviola.topology import DEAD, INGEST, Address
+from moviola.topology import INGEST, Address
 from moviola.video import DEFAULT_TENANT, new_id
 from moviola_api import ingest
 from moviola_api.incoming import incoming_object
-from tests.unit.moviola_api.conftest import CLIP, Api
+from tests.unit.moviola_api.conftest import CLIP, Api, Document
 
 KEY = "incoming/default/cam 1/clip.mp4"
 
@@ -47,13 +47,25 @@ async def posted(api: Api, count: int) -> list[Message]:
     return await api.posted()
 
 
+async def letters(api: Api, count: int) -> list[Document]:
+    """The dead letters, once there are so many."""
+
+    async def enough() -> bool:
+        return len((await api.get("/v1/dead-letters"))["data"]) >= count
+
+    await eventually(enough)
+    return list((await api.get("/v1/dead-letters"))["data"])
+
+
 async def test_a_submission_becomes_a_video(api: Api) -> None:
     etag = await put(api)
-    await submit(api, f'{{"object": {{"key": "{KEY}", "etag": "{etag}"}}, "tags": ["a"], "recipe": null, "future": 1}}')
+    body = f'{{"object": {{"key": "{KEY}", "etag": "{etag}"}}, "tags": ["a"], "recipe": null, "future": 1}}'
+    message_id = await submit(api, body)
 
     (event,) = await posted(api, 1)
 
     assert isinstance(event, VideoUploaded)
+    assert event.submission == message_id
     video = await api.video(event.video_id)
     assert (video.title, video.filename, video.tags, video.recipe) == ("clip", "clip.mp4", ("a",), None)
     assert (video.object_key, video.object_etag, video.size) == (KEY, etag, len(CLIP))
@@ -94,11 +106,22 @@ async def test_a_bad_submission_is_answered_and_goes_to_the_dead_letters(api: Ap
     assert isinstance(event, VideoRejected)
     assert (event.submission, event.code, event.tenant) == (message_id, code, DEFAULT_TENANT)
     assert event.message
-    async with asyncio.timeout(60):
-        dead = await api.parts.bus.take([DEAD])
-    assert dead.envelope.id == message_id
-    await dead.ack()
+    [letter] = await letters(api, 1)
+    assert (letter["message_id"], letter["queue"], letter["reason"]) == (message_id, INGEST, "rejected")
     assert (await api.get("/v1/videos"))["data"] == []
+
+
+@pytest.mark.parametrize(("sent", "answered"), [("order 7", "order 7"), ("nul\0", None)])
+async def test_the_answer_has_the_producers_correlation_id_where_that_can_be_stored(
+    api: Api, sent: str, answered: str | None
+) -> None:
+    envelope = Envelope(id=new_id(), type="video.submitted", body=b"{}", correlation_id=sent)
+    await api.parts.bus.publish([Posting(Address(INGEST, "video.submitted"), envelope)])
+    await posted(api, 1)
+
+    async with api.parts.store.transaction() as transaction:
+        [answer] = await transaction.outbox.claim(limit=9)
+    assert answer.envelope.correlation_id == answered
 
 
 async def test_a_message_of_another_type_has_no_business_here(api: Api) -> None:

@@ -17,7 +17,7 @@ from moviola_cli.main import main
 MOVIOLA = Path(sys.executable).parent / "moviola"
 COMMANDS = (
     *("up", "api", "orchestrator", "worker", "process", "sample", "submit", "list", "show"),
-    *("watch", "cancel", "download", "doctor", "migrate", "schema"),
+    *("watch", "cancel", "download", "explain", "history", "replay", "dead-letters", "doctor", "migrate", "schema"),
 )
 
 
@@ -144,3 +144,18 @@ def test_help_comes_at_once() -> None:
 
     used = spent.children_user + spent.children_system - before.children_user - before.children_system
     assert used < 0.8, f"{used:.2f} s of processor time, {time.monotonic() - begun:.2f} s in all"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["redrive"], ["redrive", "--all", "an-id"], ["discard"], ["discard", "an-id", "--queue", "moviola.ingest"]],
+)
+def test_dead_letters_are_named_or_all_are_meant(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dead-letters", *arguments]) == 2
+    assert "say --all" in complaint(capsys)
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2026-01-02T12:04:05"])
+def test_a_time_that_is_none_or_has_no_zone_is_refused(at: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "an-id", "--at", at, "--url", "http://127.0.0.1:1"]) == 2
+    assert at in complaint(capsys)

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from moviola.infrastructure import Infrastructure, open_infrastructure
+from moviola.ports.video_store import VideoFilter, VideoStore
 from moviola.settings import Settings
+from moviola.video import DEFAULT_TENANT
+from moviola_orchestrator.replay import replay
 from tests.unit.moviola_orchestrator.stage import Stage
 
 
@@ -33,9 +36,23 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def opened(settings: Settings, empty_database: Path) -> AsyncIterator[Infrastructure]:
+    """What the test leaves behind is replayed: every history that it made must be possible."""
     shutil.copy(empty_database, settings.database_path())
     async with open_infrastructure(settings, parts=("bus", "store", "storage")) as infrastructure:
         yield infrastructure
+        await replay_all(infrastructure.store)
+
+
+async def replay_all(store: VideoStore) -> None:
+    """Every video's history through the state machine, which must end where its runs and tasks are."""
+    async with store.snapshot() as view:
+        for found in await view.videos.page(VideoFilter(tenant=DEFAULT_TENANT), limit=100):
+            for run_id, replayed in replay(await view.history.of_video(found.video.id)).items():
+                run = await view.runs.get(run_id)
+                tasks = {task.name: task.state for task in await view.tasks.of_run(run_id)}
+                assert run is not None
+                assert replayed.state is run.state
+                assert {name: task.state for name, task in replayed.tasks.items()} == tasks
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A run on the stage: events happen to it one after the other, with a clock that stands still until it is moved."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -17,6 +17,7 @@ from moviola.video import (
     HistoryEntry,
     OutputFile,
     Run,
+    RunId,
     RunState,
     Task,
     TaskState,
@@ -28,6 +29,7 @@ from moviola_orchestrator.deciding import decide
 from moviola_orchestrator.decision import Decision, Moment, Policy, Snapshot
 from moviola_orchestrator.happenings import Dispatch, Happening
 from moviola_orchestrator.progress import begin
+from moviola_orchestrator.replay import ReplayedRun
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 Word = TypeVar("Word", bound=TaskEvent)
@@ -91,6 +93,7 @@ class Scene:
         self.policy = policy or Policy()
         self.entries: list[HistoryEntry] = []
         self.told: list[Message] = []
+        self.replayed = ReplayedRun(RunId(""))
         self._ids = count(1)
         begun = begin(video or uploaded_video(), self.moment())
         self.snapshot = Snapshot(begun.run, ())
@@ -110,6 +113,14 @@ class Scene:
         self.snapshot = replace(self.snapshot, run=decision.run, tasks=kept + decision.added)
         self.entries.extend(decision.entries)
         self.told.extend(decision.messages)
+        self._replay(decision.entries)
+
+    def _replay(self, entries: Sequence[HistoryEntry]) -> None:
+        """What the history tells is always what is."""
+        for entry in entries:
+            self.replayed.add(entry)
+        told = {name: task.state for name, task in self.replayed.tasks.items()}
+        assert (self.replayed.state, told) == (self.state, self.task_states())
 
     def later(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)

@@ -62,6 +62,14 @@ class Delivery(Protocol):
     @property
     def redelivered(self) -> bool: ...
 
+    @property
+    def address(self) -> Address:
+        """Where it was published. What went on to another exchange keeps its key, and an unrouted one its exchange.
+
+        A dead letter says in its headers how it died last, whatever its publisher wrote there: ``x-death-queue``,
+        ``x-death-reason``, ``x-death-exchange`` (where it had been published), ``x-death-count``, ``x-death-time``.
+        """
+
     async def ack(self) -> None:
         """It is done with; the bus forgets it."""
 

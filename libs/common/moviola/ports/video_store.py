@@ -7,7 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict
 
 from moviola.ports.message_bus import Posting
 from moviola.video import HistoryEntry, Run, RunId, Status, Task, TaskId, Tenant, Video, VideoId, Worker
@@ -104,6 +107,12 @@ class Tasks(Protocol):
     async def unclaimed(self) -> Mapping[str, int]:
         """How many tasks are dispatched and not yet started, by kind; kinds with none are left out."""
 
+    async def ahead(self, task: Task, *, now: datetime) -> int:
+        """How many of its kind are served before *task*: those on the bus already, and in the order of ``waiting``.
+
+        For one that is on the bus, those of them that were dispatched earlier.
+        """
+
     async def overdue(self, *, now: datetime, dispatched_before: datetime, limit: int) -> Sequence[Task]:
         """Running tasks whose lease or deadline has passed, and tasks dispatched before that time and never started.
 
@@ -120,7 +129,18 @@ class History(Protocol):
     async def append(self, entries: Sequence[HistoryEntry]) -> None: ...
 
     async def of_video(self, video_id: VideoId, *, after: str | None = None) -> Sequence[HistoryEntry]:
-        """In order; only those behind the entry with the id *after*."""
+        """In the order in which they were appended; only those whose id is behind *after*."""
+
+    async def page(
+        self,
+        video_id: VideoId,
+        *,
+        limit: int,
+        run_id: RunId | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+    ) -> Sequence[HistoryEntry]:
+        """At most *limit*, in order: of one run, not later than *until*, behind the entry *after*, where given."""
 
 
 class Outbox(Protocol):
@@ -193,6 +213,193 @@ class Watermarks(Protocol):
         """Whether a video that no run was made for yet, or a run that has not ended, has it in its recipe."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDeadLetter:
+    """A message that could not be handled, or that nobody takes (``queue`` is then ``moviola.unrouted``).
+
+    ``queue`` and ``reason`` say where and why it died, ``exchange`` and ``key`` where it had been published. ``size``
+    is that of the whole body, of which ``body`` may be a part only. ``user_id`` is who published it, where the broker
+    has validated that. ``digest`` tells two deliveries of one dead letter from two dead letters. ``times``: how often
+    it had been redriven when it died.
+    """
+
+    id: str
+    tenant: Tenant
+    digest: str
+    message_id: str
+    type: str
+    queue: str
+    reason: str
+    exchange: str
+    key: str
+    body: bytes
+    size: int
+    headers: Mapping[str, str]
+    correlation_id: str | None = None
+    user_id: str | None = None
+    count: int = 1
+    times: int = 0
+    died_at: datetime
+    kept_at: datetime
+    redriven_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterFilter:
+    """Which of one tenant's dead letters; ``redriven``: those that were sent again, instead of those that wait."""
+
+    tenant: Tenant
+    queue: str | None = None
+    type: str | None = None
+    reason: str | None = None
+    correlation_id: str | None = None
+    redriven: bool = False
+
+
+class DeadLetters(Protocol):
+    """What was drained from the bus. Written by the API only."""
+
+    async def add(self, letter: StoredDeadLetter) -> bool:
+        """False, and nothing written, where one of the same digest is there."""
+
+    async def get(self, tenant: Tenant | None, letter_id: str) -> StoredDeadLetter | None:
+        """Of that tenant; of any, for None."""
+
+    async def page(
+        self, wanted: DeadLetterFilter, *, limit: int, before: str | None = None
+    ) -> Sequence[StoredDeadLetter]:
+        """The newest first, at most *limit*, only those older than the one with the id *before*."""
+
+    async def redriven(self, tenant: Tenant, letter_id: str, *, at: datetime) -> bool:
+        """Mark it as sent again; False, and nothing done, where it is gone or somebody has done that."""
+
+    async def remove(self, tenant: Tenant, letter_id: str) -> bool:
+        """Forget it; whether it was there."""
+
+    async def forget(self, *, redriven_before: datetime) -> int:
+        """Forget, of all tenants, those that were sent again before that time; how many."""
+
+    async def waiting(self) -> Mapping[str, int]:
+        """How many of all tenants' were not sent again, by queue; queues with none are left out."""
+
+
+class WebhookSecret(BaseModel):
+    """A key that deliveries are signed with; ``until`` None: until it is rotated."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """An endpoint that is told of events. ``secrets``: the newest first.
+
+    ``failing_since``: no attempt has gone well from then on. ``disabled_reason`` says why it is not enabled, where
+    nobody has asked for that.
+    """
+
+    id: str
+    tenant: Tenant
+    url: str
+    events: tuple[str, ...]
+    description: str = ""
+    secrets: tuple[WebhookSecret, ...]
+    enabled: bool = True
+    disabled_reason: str | None = None
+    failing_since: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookDelivery:
+    """One event for one endpoint; ``event_id`` is what the receiver dedupes by, the same at every attempt.
+
+    What is said of an answer (``status``, ``seconds``, ``answer``: its beginning) or of its absence (``error``) is that
+    of the last attempt. While it is pending it is due at ``not_before``.
+    """
+
+    id: str
+    webhook_id: str
+    tenant: Tenant
+    event_id: str
+    type: str
+    payload: bytes
+    state: DeliveryState = DeliveryState.PENDING
+    attempts: int = 0
+    not_before: datetime
+    created_at: datetime
+    attempted_at: datetime | None = None
+    finished_at: datetime | None = None
+    status: int | None = None
+    seconds: float | None = None
+    answer: str | None = None
+    error: str | None = None
+
+
+class Webhooks(Protocol):
+    """Endpoints. Written by the API, but for how they fare."""
+
+    async def add(self, webhook: Webhook) -> None: ...
+
+    async def get(self, tenant: Tenant, webhook_id: str) -> Webhook | None: ...
+
+    async def of_tenant(self, tenant: Tenant) -> Sequence[Webhook]:
+        """The oldest first."""
+
+    async def listening(self, tenants: Collection[Tenant]) -> Sequence[Webhook]:
+        """Those of the tenants that are enabled; they can't be removed until this transaction ends."""
+
+    async def save(self, webhook: Webhook) -> None:
+        """Replace the row whose version is ``webhook.version``; the row's becomes one more. ``StaleVersion``."""
+
+    async def remove(self, tenant: Tenant, webhook_id: str) -> bool:
+        """With its deliveries; whether it was there."""
+
+    async def fared(
+        self, webhook_id: str, *, well: bool, at: datetime, failing_before: datetime, gone: bool = False
+    ) -> bool:
+        """Note how an attempt went; it is disabled where all have failed since before that time, or it is *gone*.
+
+        Whether this disabled it.
+        """
+
+
+class WebhookDeliveries(Protocol):
+    """Events on their way to endpoints. Added and sent by the orchestrator; the API adds pings and asks for more."""
+
+    async def add(self, deliveries: Sequence[WebhookDelivery]) -> None:
+        """Where the endpoint has one for the event already, nothing is written."""
+
+    async def get(self, webhook_id: str, delivery_id: str) -> WebhookDelivery | None: ...
+
+    async def page(self, webhook_id: str, *, limit: int, before: str | None = None) -> Sequence[WebhookDelivery]:
+        """The newest first, at most *limit*, only those older than the one with the id *before*."""
+
+    async def due(self, *, now: datetime) -> bool:
+        """Whether some enabled endpoint's is."""
+
+    async def claim(self, *, now: datetime, until: datetime, limit: int) -> Sequence[tuple[WebhookDelivery, Webhook]]:
+        """The longest due of enabled endpoints, with one attempt more, and not due again before *until*.
+
+        Another sender's are passed over.
+        """
+
+    async def save(self, delivery: WebhookDelivery) -> None: ...
+
+    async def forget(self, *, finished_before: datetime) -> int:
+        """Forget what ended before that time; how many."""
+
+
 class Workers(Protocol):
     """Who announced itself. Written by the orchestrator only."""
 
@@ -226,6 +433,15 @@ class Transaction(Protocol):
 
     @property
     def watermarks(self) -> Watermarks: ...
+
+    @property
+    def dead_letters(self) -> DeadLetters: ...
+
+    @property
+    def webhooks(self) -> Webhooks: ...
+
+    @property
+    def webhook_deliveries(self) -> WebhookDeliveries: ...
 
     @property
     def workers(self) -> Workers: ...

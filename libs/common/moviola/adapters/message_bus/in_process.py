@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import count
 
 from moviola.adapters.message_bus.in_process_queues import Bell, Consumer, Death, Listener, Stored, WaitingQueue
-from moviola.adapters.message_bus.routing import takes
+from moviola.adapters.message_bus.routing import rfc3339, takes
 from moviola.ports.message_bus import Delivery, Envelope, MessageBus, Posting
 from moviola.topology import EXCHANGES, QUEUES, Address, Exchange, Queue
 from moviola.video import utc_now
@@ -78,16 +78,17 @@ class InProcessMessageBus:
     def connected_since(self) -> datetime | None:
         return self._since
 
-    def _route(self, address: Address, envelope: Envelope) -> None:
+    def _route(self, address: Address, envelope: Envelope, *, published: Address | None = None) -> None:
+        """*published*: where it was published first, for what an exchange hands on to its alternate."""
         exchange = self._exchange(address.exchange)
         queues = [one for one in self._queues.values() if takes(one.queue.bindings, exchange, address.key)]
         listeners = [listener for listener in self._listeners if listener.wants(address)]
         for queue in queues:
-            queue.put(Stored(envelope, address.exchange))
+            queue.put(Stored(envelope, published or address))
         for listener in listeners:
             listener.hear(envelope)
         if not queues and not listeners and exchange.alternate is not None:
-            self._route(Address(exchange.alternate, address.key), envelope)
+            self._route(Address(exchange.alternate, address.key), envelope, published=address)
 
     def _bury(self, queue: Queue, stored: Stored, reason: Death) -> None:
         """To the dead letters of *queue*, with the headers that RabbitMQ gives them, or away where it has none."""
@@ -96,10 +97,15 @@ class InProcessMessageBus:
         headers = {
             "x-first-death-queue": queue.name,
             "x-first-death-reason": reason,
-            "x-first-death-exchange": stored.exchange,
+            "x-first-death-exchange": stored.address.exchange,
             **stored.envelope.headers,
+            "x-death-queue": queue.name,
+            "x-death-reason": reason,
+            "x-death-exchange": stored.address.exchange,
+            "x-death-count": "1",
+            "x-death-time": rfc3339(utc_now()),
         }
-        self._route(Address(queue.dead_letter, ""), replace(stored.envelope, headers=headers))
+        self._route(Address(queue.dead_letter, stored.address.key), replace(stored.envelope, headers=headers))
 
     def _exchange(self, name: str) -> Exchange:
         if name not in self._exchanges:

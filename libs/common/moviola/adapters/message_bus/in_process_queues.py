@@ -40,10 +40,10 @@ class Bell:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A message in a queue; ``exchange`` is where it was published, ``returns`` how often it came back."""
+    """A message in a queue; ``address`` is where it was published, ``returns`` how often it came back."""
 
     envelope: Envelope
-    exchange: str
+    address: Address
     returns: int = 0
 
 
@@ -95,6 +95,10 @@ class InProcessDelivery:
     @property
     def redelivered(self) -> bool:
         return self._stored.returns > 0
+
+    @property
+    def address(self) -> Address:
+        return self._stored.address
 
     async def ack(self) -> None:
         self._decide()

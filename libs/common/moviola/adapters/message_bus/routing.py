@@ -1,6 +1,7 @@
 """Which bindings a message matches, by the rules of AMQP 0-9-1."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from moviola.topology import Binding, Exchange
 
@@ -36,3 +37,8 @@ def _words_match(pattern: Sequence[str], words: Sequence[str]) -> bool:
     if head == "#":
         return any(_words_match(rest, words[skipped:]) for skipped in range(len(words) + 1))
     return bool(words) and head in ("*", words[0]) and _words_match(rest, words[1:])
+
+
+def rfc3339(time: datetime) -> str:
+    """*time* as headers tell it: in UTC, to the second, as the protocol's own timestamps are."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from moviola.adapters.video_store.column_types import KEY, POSITION, Document, Name, UtcTime, Words
 from moviola.plan import Plan
+from moviola.ports.video_store import DeliveryState, WebhookSecret
 from moviola.probe import Probe
 from moviola.quality import Quality
 from moviola.recipe import Recipe
@@ -146,10 +147,12 @@ _partial(
     where=is_in(tasks.c.state, TaskState.DISPATCHED, TaskState.RUNNING),
 )
 
+# `position` is the order in which entries were written, which of one run is the order of what happened.
 history = sa.Table(
     "history",
     metadata,
-    sa.Column("id", KEY, primary_key=True),
+    sa.Column("position", POSITION, primary_key=True),
+    sa.Column("id", KEY, nullable=False, unique=True),
     sa.Column("video_id", KEY, sa.ForeignKey("videos.id"), nullable=False),
     sa.Column("run_id", KEY, nullable=False),
     _tenant(),
@@ -161,7 +164,7 @@ history = sa.Table(
     sa.Column("cause", sa.Text, nullable=False),
     sa.Column("worker", sa.Text),
     sa.Column("attempt", sa.Integer),
-    sa.Index("history_video_id_id_idx", "video_id", "id"),
+    sa.Index("history_video_id_position_idx", "video_id", "position"),
 )
 
 # A posting knows no tenant (its body does), and workers serve all: there the column has its default.
@@ -204,6 +207,80 @@ watermarks = sa.Table(
     sa.Column("sha256", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Index("watermarks_tenant_id_idx", "tenant", "id"),
+)
+
+dead_letters = sa.Table(
+    "dead_letters",
+    metadata,
+    sa.Column("id", KEY, primary_key=True),
+    _tenant(),
+    sa.Column("digest", KEY, nullable=False, unique=True),
+    sa.Column("message_id", Words, nullable=False),
+    sa.Column("type", Words, nullable=False),
+    sa.Column("queue", KEY, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("exchange", sa.Text, nullable=False),
+    sa.Column("key", Words, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("headers", Document(dict[str, str]), nullable=False),
+    sa.Column("correlation_id", Words),
+    sa.Column("user_id", Words),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Column("died_at", UtcTime, nullable=False),
+    sa.Column("kept_at", UtcTime, nullable=False),
+    sa.Column("redriven_at", UtcTime),
+    sa.Index("dead_letters_tenant_id_idx", "tenant", "id"),
+    sa.Index("dead_letters_redriven_at_idx", "redriven_at"),
+    sa.Index("dead_letters_correlation_id_idx", "correlation_id"),
+)
+
+webhooks = sa.Table(
+    "webhooks",
+    metadata,
+    sa.Column("id", KEY, primary_key=True),
+    _tenant(),
+    sa.Column("url", Words, nullable=False),
+    sa.Column("events", Document(tuple[str, ...]), nullable=False),
+    sa.Column("description", Words, nullable=False),
+    sa.Column("secrets", Document(tuple[WebhookSecret, ...]), nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("disabled_reason", sa.Text),
+    sa.Column("failing_since", UtcTime),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Index("webhooks_tenant_id_idx", "tenant", "id"),
+)
+
+webhook_deliveries = sa.Table(
+    "webhook_deliveries",
+    metadata,
+    sa.Column("id", KEY, primary_key=True),
+    sa.Column("webhook_id", KEY, sa.ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    _tenant(),
+    sa.Column("event_id", KEY, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("state", Name(DeliveryState), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("not_before", UtcTime, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("attempted_at", UtcTime),
+    sa.Column("finished_at", UtcTime),
+    sa.Column("status", sa.Integer),
+    sa.Column("seconds", sa.Float),
+    sa.Column("answer", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.UniqueConstraint("webhook_id", "event_id"),
+    sa.Index("webhook_deliveries_webhook_id_id_idx", "webhook_id", "id"),
+    sa.Index("webhook_deliveries_finished_at_idx", "finished_at"),
+)
+_partial(
+    "webhook_deliveries_due_idx",
+    webhook_deliveries.c.not_before,
+    where=webhook_deliveries.c.state == sa.literal_column("'pending'"),
 )
 
 workers = sa.Table(

@@ -13,6 +13,7 @@ from functools import cached_property
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from moviola.adapters.video_store import migration
+from moviola.adapters.video_store.dead_letters import SqlDeadLetters
 from moviola.adapters.video_store.doorbell import Doorbell, InProcessDoorbell
 from moviola.adapters.video_store.engines import Engines, engines_for
 from moviola.adapters.video_store.history import SqlHistory
@@ -25,6 +26,8 @@ from moviola.adapters.video_store.tasks import SqlTasks
 from moviola.adapters.video_store.translation import translated
 from moviola.adapters.video_store.videos import SqlVideos
 from moviola.adapters.video_store.watermarks import SqlWatermarks
+from moviola.adapters.video_store.webhook_deliveries import SqlWebhookDeliveries
+from moviola.adapters.video_store.webhooks import SqlWebhooks
 from moviola.adapters.video_store.workers import SqlWorkers
 from moviola.errors import StoreUnavailable
 from moviola.ports.video_store import Transaction, VideoStore
@@ -64,6 +67,18 @@ class SqlTransaction:
     @cached_property
     def watermarks(self) -> SqlWatermarks:
         return SqlWatermarks(self._statements)
+
+    @cached_property
+    def dead_letters(self) -> SqlDeadLetters:
+        return SqlDeadLetters(self._statements)
+
+    @cached_property
+    def webhooks(self) -> SqlWebhooks:
+        return SqlWebhooks(self._statements)
+
+    @cached_property
+    def webhook_deliveries(self) -> SqlWebhookDeliveries:
+        return SqlWebhookDeliveries(self._statements)
 
     @cached_property
     def workers(self) -> SqlWorkers:

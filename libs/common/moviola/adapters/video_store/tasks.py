@@ -29,6 +29,35 @@ _RENEW = (
 )
 # SQLite uses a partial index only where the query repeats its condition.
 _UNCLAIMED = sa.select(_tasks.c.kind, sa.func.count()).where(_is_live, _is_dispatched).group_by(_tasks.c.kind)
+# Of one kind, what comes first: as `_waiting` orders, and on the bus first in, first out.
+_TURN = ("created_at", "position")
+_mine = _tasks.alias("mine")
+
+
+def _ahead(which: sa.ColumnElement[bool], *order: str) -> sa.Select[Any]:
+    """How many of *which*, of the task's kind, stand before it in that order; ``-priority`` is the highest first."""
+
+    def place(table: sa.FromClause) -> sa.ColumnElement[Any]:
+        return sa.tuple_(*(-table.c.priority if name == "-priority" else table.c[name] for name in order))
+
+    before = [place(_tasks) < place(_mine)] if order else []
+    return (
+        sa.select(sa.func.count())
+        .select_from(_tasks.join(_mine, _mine.c.kind == _tasks.c.kind))
+        .where(_mine.c.id == sa.bindparam("the_id"), which, *before)
+    )
+
+
+_AHEAD_ON_THE_BUS = _ahead(sa.and_(_is_live, _is_dispatched), "dispatched_at", "position")
+_ALL_ON_THE_BUS = _ahead(sa.and_(_is_live, _is_dispatched))
+_AHEAD_AND_WAITING = _ahead(
+    sa.and_(
+        is_in(_tasks.c.state, TaskState.PENDING),
+        sa.or_(_tasks.c.not_before.is_(None), _tasks.c.not_before <= sa.bindparam("now")),
+    ),
+    "-priority",
+    *_TURN,
+)
 # The run is locked with the task: whoever goes on to change it then never waits for another transaction that holds the
 # run and wants the task, and a run that somebody is working on is not late.
 _OVERDUE = (
@@ -99,6 +128,14 @@ class SqlTasks:
 
     async def unclaimed(self) -> Mapping[str, int]:
         return {kind: count for kind, count in await self._statements.read(_UNCLAIMED)}  # noqa: C416  Row
+
+    async def ahead(self, task: Task, *, now: datetime) -> int:
+        if task.state is not TaskState.PENDING:
+            [[count]] = await self._statements.read(_AHEAD_ON_THE_BUS, {"the_id": task.id})
+            return int(count)
+        [[on_the_bus]] = await self._statements.read(_ALL_ON_THE_BUS, {"the_id": task.id})
+        [[waiting]] = await self._statements.read(_AHEAD_AND_WAITING, {"the_id": task.id, "now": now})
+        return int(on_the_bus) + int(waiting)
 
     async def overdue(self, *, now: datetime, dispatched_before: datetime, limit: int) -> Sequence[Task]:
         times = {"now": now, "dispatched_before": dispatched_before}

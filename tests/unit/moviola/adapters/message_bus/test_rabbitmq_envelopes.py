@@ -1,6 +1,8 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import aiormq.abc
+import pytest
 from aio_pika import IncomingMessage
 from pamqp import commands
 from pamqp.header import ContentHeader
@@ -42,6 +44,23 @@ def test_a_message_without_a_type_can_not_be_read_but_can_be_handed_out() -> Non
 def test_headers_are_text_and_what_is_not_is_left_out() -> None:
     headers = {"text": "a", "bytes": b"b\xff", "number": 3, "list": ["x"], "table": {"y": 1}, "nothing": None}
     assert from_amqp(incoming(headers=headers)).headers == {"text": "a", "bytes": "b\ufffd", "number": "3"}
+
+
+def test_the_newest_death_is_told_and_what_a_producer_made_up_is_not() -> None:
+    newest = {"queue": "q", "reason": "rejected", "exchange": "e", "count": 2, "time": datetime(2026, 1, 2, tzinfo=UTC)}
+    headers = {"x-death": [newest, {"queue": "made up"}], "x-death-queue": "lie"}
+    assert from_amqp(incoming(headers=headers)).headers == {
+        "x-death-queue": "q",
+        "x-death-reason": "rejected",
+        "x-death-exchange": "e",
+        "x-death-count": "2",
+        "x-death-time": "2026-01-02T00:00:00Z",
+    }
+
+
+@pytest.mark.parametrize("made_up", ["text", ["text"], [], {"queue": "q"}, [{"queue": ["q"]}]])
+def test_a_death_that_is_none_does_no_harm(made_up: Any) -> None:
+    assert "x-death-queue" not in from_amqp(incoming(headers={"x-death": made_up, "x-death-queue": "lie"})).headers
 
 
 def test_a_delivery_is_redelivered_by_flag_or_by_count() -> None:
