@@ -174,7 +174,7 @@ def _download_package(video_id: str, directory: Path, *, force: bool, url: str) 
         typer.echo(f"{directory}: {len(files)} files, {sum(file.size for file in files)} bytes")
         return Outcome.DONE
 
-    return _with_client(url, fetch)
+    return with_client(url, fetch)
 
 
 def _place_for(name: str, output: Path | None, *, force: bool) -> Path:
