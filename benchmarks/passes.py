@@ -14,12 +14,12 @@ from moviola_workers.steps.table import STEPS
 
 
 def only_pass(recipe: dict[str, object], clip: Path, folder: Path) -> Pass:
-    """The one pass that *recipe* is for that file."""
+    """The one pass that *recipe* is for that file, without the look at its result behind it."""
     probe = Job(kind="probe", parameters=PROBE_PASS.parameters, source=clip, scratch=folder, limits=Limits())
     facts = STEPS["probe"](probe, lambda _: None).probe
     if facts is None:
         raise RuntimeError("the probe gave no facts")
-    (one,) = compile_plan(parse_recipe(recipe), facts).passes
+    one, *_ = compile_plan(parse_recipe(recipe), facts).passes
     return one
 
 

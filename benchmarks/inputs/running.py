@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from moviola.plan import PROBE_PASS, Pass, Plan
+from moviola.plan import PROBE_PASS, Pass, Plan, is_result
 from moviola.planner import compile_plan
 from moviola.probe import Probe
 from moviola.recipe import parse_recipe
@@ -38,8 +38,10 @@ def done(source: Path, facts: Probe, scratch: Path, steps: Sequence[dict[str, ob
     for one in plan.passes:
         folder = scratch / one.name
         folder.mkdir()
-        made[one.name] = asyncio.run(_in_child(one, made, folder)).made[0].path
-    return Done(result=made[plan.passes[-1].name], plan=plan)
+        files = asyncio.run(_in_child(one, made, folder)).made
+        if files:  # a pass that only looks at the result makes none
+            made[one.name] = files[0].path
+    return Done(result=next(path for path in made.values() if is_result(path.name)), plan=plan)
 
 
 async def _in_child(one: Pass, made: dict[str, Path], scratch: Path) -> JobResult:

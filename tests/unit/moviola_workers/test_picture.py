@@ -84,7 +84,7 @@ def test_odd_and_tiny_sizes_become_even(bench: Bench, tmp_path: Path, width: int
     source = make(tmp_path / "clip.mkv", Clip(frames=3, width=width, height=height, codec="ffv1", pixels="yuv444p"))
 
     facts = bench.probe(source)
-    (only,) = compile_plan(Recipe(steps=()), facts).passes
+    only, *_ = compile_plan(Recipe(steps=()), facts).passes
     assert only.parameters.task == "edit"
     result = bench.edit(source, picture=only.parameters.picture, size=(only.parameters.width, only.parameters.height))
 
@@ -98,7 +98,7 @@ def test_pixels_that_are_not_square_are_stretched(bench: Bench, tmp_path: Path) 
     source = make(tmp_path / "clip.mp4", Clip(frames=3, shape=Fraction(2)))
 
     facts = bench.probe(source)
-    (only,) = compile_plan(Recipe(steps=()), facts).passes
+    only, *_ = compile_plan(Recipe(steps=()), facts).passes
     assert only.parameters.task == "edit"
     result = bench.edit(source, picture=only.parameters.picture, size=(320, 96))
 
