@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 
 from moviola.settings import S3Settings
@@ -13,6 +14,11 @@ from moviola.video import new_id
 from tests.servers import MissingServer, Server, Servers
 
 SERVER_FIXTURES = ("rabbitmq_server", "redis_server", "postgresql_server", "s3_server")
+# Machines differ, and this one may be busy: how long an example takes says nothing.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 _SERVERS = pytest.StashKey[Servers]()
 _missing: set[str] = set()
 
