@@ -21,6 +21,8 @@ from moviola.messages import (
     TaskSucceeded,
     VideoCancelRequested,
     VideoDeleteRequested,
+    VideoReprocessRequested,
+    VideoRetryRequested,
     VideoUploaded,
     WorkerAlive,
 )
@@ -96,7 +98,7 @@ class Reactions:
     async def react(self, message: Message) -> None:
         """Commit what *message* makes of things; twice is as good as once."""
         match message:
-            case VideoUploaded():
+            case VideoUploaded() | VideoRetryRequested() | VideoReprocessRequested():
                 await self._ledger.begin(message.tenant, message.video_id, also=self._at_once)
             case VideoCancelRequested():
                 await self._ledger.call_off(message.tenant, message.video_id, CancelRequested())

@@ -15,7 +15,7 @@ from moviola.adapters.video_store.migration import _scripts
 from moviola.errors import StoreUnavailable
 from tests.contracts.video_store.conftest import Opener
 
-# Column by column: a table that was altered is written otherwise than one that was made so, and is the same all the same.
+# Column by column: the words of a table that was altered are others than those of one that was made so.
 SQLITE = (
     """
     SELECT tables.name, columns.name, columns.type, columns."notnull", columns.dflt_value, columns.pk
