@@ -6,17 +6,17 @@ about a key by how long it takes, since he doesn't choose the digests that he tr
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
 
-from moviola.video import KeyId, Tenant
+from moviola.video import KeyId, Tenant, new_id
 
 Secret = NewType("Secret", str)
 PREFIX = "mov_"
 # What may manage the keys of its tenant. More scopes are to come; a key without any may do all the rest.
 ADMIN = "admin"
-SCOPES = (ADMIN,)
 _HINT = len(PREFIX) + 4
 
 
@@ -42,15 +42,24 @@ class ApiKey:
         return self.expires_at is not None and self.expires_at <= now
 
 
-def new_secret() -> Secret:
-    """A key that nobody has."""
-    return Secret(PREFIX + secrets.token_urlsafe(32))
+def make_key(
+    tenant: Tenant, name: str, *, now: datetime, scopes: Sequence[str] = (), expires_at: datetime | None = None
+) -> tuple[ApiKey, Secret]:
+    """A key that nobody has had, and what is kept of it."""
+    secret = Secret(PREFIX + secrets.token_urlsafe(32))
+    key = ApiKey(
+        id=KeyId(new_id()),
+        tenant=tenant,
+        name=name,
+        hint=secret[:_HINT],
+        sha256=digest_of(secret),
+        scopes=tuple(dict.fromkeys(scopes)),
+        created_at=now,
+        expires_at=expires_at,
+    )
+    return key, secret
 
 
 def digest_of(secret: str) -> str:
     """What a key is found by."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def hint_of(secret: Secret) -> str:
-    return secret[:_HINT]

@@ -9,6 +9,7 @@ from moviola_api import (
     explanations,
     health,
     history,
+    keys,
     page,
     playback,
     runs,
@@ -22,6 +23,7 @@ from moviola_api import (
     webhook_deliveries,
     webhooks,
 )
+from moviola_api.authentication import authenticate
 from moviola_api.context import CONTEXT, Context
 from moviola_api.guard import refuse_strangers
 from moviola_api.observation import add_headers, observe
@@ -71,6 +73,9 @@ ROUTES = (
     web.get("/v1/webhooks/{webhook_id}/deliveries", webhook_deliveries.list_deliveries),
     web.get("/v1/webhooks/{webhook_id}/deliveries/{delivery_id}", webhook_deliveries.show_delivery),
     web.post("/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver", webhook_deliveries.redeliver),
+    web.post("/v1/keys", keys.create_key),
+    web.get("/v1/keys", keys.list_keys),
+    web.delete("/v1/keys/{key_id}", keys.revoke_key),
     web.post("/v1/watermarks", watermark_uploads.create_watermark),
     web.get("/v1/watermarks", watermarks.list_watermarks),
     web.get("/v1/watermarks/{watermark_id}", watermarks.show_watermark),
@@ -82,7 +87,7 @@ ROUTES = (
 def create_application(context: Context) -> web.Application:
     """The HTTP application over *context*; its feed must be run by whoever serves it."""
     application = web.Application(
-        middlewares=[observe, answer_problems, refuse_strangers], client_max_size=MAX_BODY_BYTES
+        middlewares=[observe, answer_problems, authenticate, refuse_strangers], client_max_size=MAX_BODY_BYTES
     )
     application[CONTEXT] = context
     application.add_routes(ROUTES)

@@ -35,7 +35,8 @@ async def run_api(
     On stopping, event streams end at once and other requests within ``drain_seconds``. The schema must be there
     (``VideoStore.migrate``). ``Refused`` for an address that strangers can reach; ``OSError`` for a port that is taken.
     """
-    refuse_open_host(settings)
+    async with parts.store.snapshot() as transaction:
+        refuse_open_host(settings, keys=await transaction.api_keys.any())
     context = _context(parts, settings)
     async with _serving(context) as url, asyncio.TaskGroup() as group:
         consumers = (context.feed.run(), Ingest(context).run(), Drain(context).run())
@@ -83,7 +84,6 @@ async def _serving(context: Context) -> AsyncIterator[str]:
 async def serve(settings: Settings) -> None:
     """Run the API as a process of its own: logs, infrastructure, schema, and SIGTERM or SIGINT to stop."""
     configure_logging(settings, "api")
-    refuse_open_host(settings)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from moviola_cli import again, dead_letters, doctor, explaining, probing, processing, remote, schema, serving
+from moviola_cli import again, dead_letters, doctor, explaining, keys, probing, processing, remote, schema, serving
 from moviola_cli.outcome import Outcome, outcome_of
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ for panel, commands in {
 }.items():
     for command in commands:
         app.command(command.__name__.strip("_"), rich_help_panel=panel)(command)
+app.add_typer(keys.app, name="keys", rich_help_panel=OPERATE)
 
 
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=OPERATE)
