@@ -17,6 +17,7 @@ from moviola_orchestrator.dispatch import Dispatcher
 from moviola_orchestrator.endpoints import open_endpoints
 from moviola_orchestrator.ledger import Ledger
 from moviola_orchestrator.outbox import Relay
+from moviola_orchestrator.quarantine import Quarantine
 from moviola_orchestrator.reactions import Reactions
 from moviola_orchestrator.sweeper import Sweeper
 from moviola_orchestrator.webhooks import WebhookSender
@@ -47,7 +48,7 @@ async def run_orchestrator(
         runs = await sweeper.recover()
         log.info("took up what the last process left", runs=runs)
     async with asyncio.TaskGroup() as group:
-        group.create_task(Reactions(bus, ledger, dispatcher).run(stopping))
+        group.create_task(Reactions(bus, ledger, dispatcher, Quarantine(settings, ledger.clock)).run(stopping))
         group.create_task(dispatcher.run(stopping))
         group.create_task(Relay(bus, store, bells.outbox, webhooks=bells.webhooks).run(stopping))
         group.create_task(_send_webhooks(store, bells, settings, stopping))

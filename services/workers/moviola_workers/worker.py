@@ -102,16 +102,16 @@ class Worker:
 
     async def _take(self, number: int) -> Delivery | None:
         await self._rest.over()
+        queues = [task_queue(kind) for kind in self._turns.order(number)]
         try:
-            order = self._turns.order(number)
-            delivery = await unless(self._rest.called, self._bus.take([task_queue(kind) for kind in order]))
-            if delivery is not None:
-                self._note_turn(delivery, number)
-            return delivery
+            delivery = await unless(self._rest.called, self._bus.take(queues))
         except BusUnavailable as error:
             log.warning("the bus gives no tasks", error=str(error))
             await asyncio.sleep(BUS_PAUSE_SECONDS)
             return None
+        if delivery is not None:
+            self._note_turn(delivery, number)
+        return delivery
 
     def _note_turn(self, delivery: Delivery, number: int) -> None:
         """By its type; what is no task of ours is found out when it is handled."""

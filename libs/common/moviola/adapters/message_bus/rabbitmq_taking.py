@@ -2,9 +2,9 @@
 
 From one queue: a consumer with a prefetch of one, cancelled before the message is decided, so that the broker has
 nobody to push the next one to. From several queues that would hold one message for each, so they are asked one after
-the other (``basic.get``); between two rounds a doorbell waits, a queue of our own for at most one copy of what is published for
-them. The bell may ring before a quorum queue has the message, and does not ring for one that came back: so the pauses
-between rounds are short behind a ring, grow from there, and end at a second.
+the other (``basic.get``); between two rounds a doorbell waits, a queue of our own for at most one copy of what is
+published for them. The bell may ring before a quorum queue has the message, and does not ring for one that came back:
+so the pauses between rounds are short behind a ring, grow from there, and end at a second.
 """
 
 import asyncio
@@ -13,9 +13,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelClosed
 
-from moviola.adapters.message_bus.rabbitmq_connection import close_quietly, heed_cancellation
+from moviola.adapters.message_bus.rabbitmq_connection import close_quietly, heed_cancellation, running
 from moviola.adapters.message_bus.rabbitmq_consumers import loss_of
 from moviola.adapters.message_bus.rabbitmq_envelopes import RabbitMQDelivery
+from moviola.adapters.message_bus.rabbitmq_watchdog import Consumption, watch
 from moviola.topology import Queue
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.005, 1.0
@@ -47,7 +48,8 @@ async def _pushed(channel: AbstractChannel, queue: Queue) -> AbstractIncomingMes
     await channel.set_qos(prefetch_count=1)
     source = await channel.get_queue(queue.name, ensure=False)
     tag = await source.consume(receive)
-    await woken.wait()
+    async with running(watch(channel, Consumption(queue.name, given=lambda: len(arrived), hungry=lambda: True), woken)):
+        await woken.wait()
     if not arrived:
         raise ChannelClosed(0, "the consumer is gone")
     await source.cancel(tag)

@@ -87,7 +87,7 @@ def _waiting(kinds: tuple[str, ...]) -> sa.Select[Any]:
         .where(is_in(_tasks.c.state, TaskState.PENDING), _tasks.c.kind == kind)
         .where(sa.or_(_tasks.c.not_before.is_(None), _tasks.c.not_before <= sa.bindparam("now")))
         .order_by(_tasks.c.priority.desc(), _tasks.c.turn, _tasks.c.created_at, _tasks.c.position)
-        .limit(sa.bindparam("limit"))
+        .limit(sa.bindparam("limit", type_=sa.Integer))
         .subquery()
         for kind in kinds
     ]
@@ -95,7 +95,7 @@ def _waiting(kinds: tuple[str, ...]) -> sa.Select[Any]:
     return (
         sa.select(*columns(merged, TASK_FIELDS))
         .order_by(merged.c.priority.desc(), merged.c.turn, merged.c.created_at, merged.c.position)
-        .limit(sa.bindparam("limit"))
+        .limit(sa.bindparam("limit", type_=sa.Integer))
     )
 
 
