@@ -284,6 +284,11 @@ async def vanish(channels: list[AbstractChannel]) -> None:
     channels.clear()
 
 
+async def consuming(channels: list[AbstractChannel]) -> bool:
+    """Whether there is a consumer on any of them."""
+    return any([(await one.get_underlay_channel()).consumers for one in channels if not one.is_closed])
+
+
 @pytest.fixture
 def channels(monkeypatch: pytest.MonkeyPatch) -> list[AbstractChannel]:
     """All channels that are opened from now on; the watchdog looks often."""
@@ -333,7 +338,7 @@ async def test_a_consumer_that_is_not_served_though_another_one_is_there_is_set_
         channels.clear()
         async with bus.consume(TRIM, prefetch=1) as deliveries:
             async with asyncio.timeout(SOON):
-                while not any(not one.is_closed and (await one.get_underlay_channel()).consumers for one in channels):
+                while not await consuming(channels):
                     await asyncio.sleep(0.02)
             await vanish(channels)
             await bus.publish([command("trim", "ready")])

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from moviola.infrastructure import Infrastructure, open_infrastructure
 from moviola.settings import Settings
+from moviola.stopping import stop_on_signals
 from moviola.telemetry import configure_logging
 from moviola_api.application import create_application
 from moviola_api.context import Context
@@ -82,16 +83,14 @@ async def _serving(context: Context) -> AsyncIterator[str]:
 
 
 async def serve(settings: Settings) -> None:
-    """Run the API as a process of its own: logs, infrastructure, schema, and SIGTERM or SIGINT to stop."""
+    """Run the API as a process of its own: logs, infrastructure, schema, SIGTERM or SIGINT to stop."""
     configure_logging(settings, "api")
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stop_on_signals(stopping)
     try:
         async with open_infrastructure(settings) as parts:
             await parts.store.migrate()
             await run_api(parts, settings, stopping=stopping)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+            asyncio.get_running_loop().remove_signal_handler(number)

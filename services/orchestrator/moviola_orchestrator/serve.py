@@ -1,7 +1,6 @@
 """Run the orchestrator: as a service of its own, any number of replicas, or inside the embedded system."""
 
 import asyncio
-import signal
 
 import structlog
 
@@ -11,6 +10,7 @@ from moviola.ports.message_bus import MessageBus
 from moviola.ports.object_storage import ObjectStorage
 from moviola.ports.video_store import VideoStore
 from moviola.settings import Settings
+from moviola.stopping import stop_on_signals
 from moviola.telemetry import configure_logging
 from moviola_orchestrator.bells import Bells, pause
 from moviola_orchestrator.dispatch import Dispatcher
@@ -63,12 +63,13 @@ async def _send_webhooks(store: VideoStore, bells: Bells, settings: Settings, st
 
 
 async def serve(settings: Settings) -> None:
-    """One replica, from opening what it stands on to SIGTERM or SIGINT; waits for a database that is still starting."""
+    """One replica, from opening what it stands on to SIGTERM or SIGINT; waits for a database that is still starting.
+
+    A second signal exits at once.
+    """
     configure_logging(settings, "orchestrator")
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stop_on_signals(stopping)
     async with open_infrastructure(settings, parts=("bus", "store", "storage")) as opened:
         if await _migrated(opened.store, stopping):
             log.info("the orchestrator runs")
