@@ -28,6 +28,7 @@ from moviola.messages import (
     WorkerAlive,
 )
 from moviola.ports.message_bus import Delivery, MessageBus, post
+from moviola.ports.object_storage import ObjectStorage
 from moviola.ports.video_store import Transaction
 from moviola.telemetry import about
 from moviola.topology import ORCHESTRATOR
@@ -38,6 +39,7 @@ from moviola_orchestrator.dispatch import Dispatcher
 from moviola_orchestrator.happenings import CancelRequested, DeleteRequested, WorkerWord
 from moviola_orchestrator.in_order import InOrder
 from moviola_orchestrator.ledger import Ledger
+from moviola_orchestrator.losers import collect_losers
 from moviola_orchestrator.quarantine import Quarantine
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -48,11 +50,19 @@ FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 class Reactions:
     """What the orchestrator does about each message of its queue."""
 
-    def __init__(self, bus: MessageBus, ledger: Ledger, dispatcher: Dispatcher, quarantine: Quarantine) -> None:
+    def __init__(
+        self,
+        bus: MessageBus,
+        ledger: Ledger,
+        dispatcher: Dispatcher,
+        quarantine: Quarantine,
+        storage: ObjectStorage,
+    ) -> None:
         self._bus = bus
         self._ledger = ledger
         self._at_once = dispatcher.at_once
         self._quarantine = quarantine
+        self._storage = storage
 
     async def run(self, stopping: asyncio.Event) -> None:
         """React until *stopping*; what is then undecided goes back to the queue."""
@@ -127,6 +137,8 @@ class Reactions:
             return await self._at_once(transaction, snapshot)
 
         decision = await self._ledger.decide(word.run_id, word, also=also)
+        if decision is not None:
+            await collect_losers(self._storage, decision, word)
         if decision is None and isinstance(word, TaskStarted | TaskHeartbeat):
             # The run is gone, purged with its video.
             async with self._ledger.store.transaction() as transaction:

@@ -48,7 +48,7 @@ async def run_orchestrator(
         runs = await sweeper.recover()
         log.info("took up what the last process left", runs=runs)
     async with asyncio.TaskGroup() as group:
-        group.create_task(Reactions(bus, ledger, dispatcher, Quarantine(settings, ledger.clock)).run(stopping))
+        group.create_task(Reactions(bus, ledger, dispatcher, Quarantine(settings, ledger.clock), storage).run(stopping))
         group.create_task(dispatcher.run(stopping))
         group.create_task(Relay(bus, store, bells.outbox, webhooks=bells.webhooks).run(stopping))
         group.create_task(_send_webhooks(store, bells, settings, stopping))

@@ -168,7 +168,7 @@ class Stage:
         self.stopping = asyncio.Event()
         self.ledger = Ledger(self.store, settings, self.bells, clock=lambda: self.now, chance=lambda: 0.5)
         self.dispatcher = Dispatcher(self.ledger, settings)
-        self.reactions = Reactions(bus, self.ledger, self.dispatcher, Quarantine(settings, self.ledger.clock))
+        self.reactions = Reactions(bus, self.ledger, self.dispatcher, Quarantine(settings, self.ledger.clock), storage)
         self.relay = Relay(bus, self.store, self.bells.outbox)
         self.sweeper = Sweeper(bus, self.ledger, storage, settings, alone=True)
 
