@@ -16,7 +16,7 @@ from moviola_api.application import create_application
 from moviola_api.context import Context
 from moviola_api.draining import Drain
 from moviola_api.feed import Feed
-from moviola_api.guard import refuse_open_host
+from moviola_api.guard import is_open, refuse_open_host
 from moviola_api.ingest import Ingest
 from moviola_api.metrics import Metrics
 from moviola_api.progress import LiveProgress
@@ -36,8 +36,9 @@ async def run_api(
     On stopping, event streams end at once and other requests within ``drain_seconds``. The schema must be there
     (``VideoStore.migrate``). ``Refused`` for an address that strangers can reach; ``OSError`` for a port that is taken.
     """
-    async with parts.store.snapshot() as transaction:
-        refuse_open_host(settings, keys=await transaction.api_keys.any())
+    if is_open(settings):
+        async with parts.store.snapshot() as transaction:
+            refuse_open_host(settings, keys=await transaction.api_keys.any())
     context = _context(parts, settings)
     async with _serving(context) as url, asyncio.TaskGroup() as group:
         consumers = (context.feed.run(), Ingest(context).run(), Drain(context).run())
