@@ -11,7 +11,7 @@ from moviola.plan import PROBE_PASS, Pass
 from moviola.video import TERMINAL_RUN_STATES, Run, Task, TaskState, Video
 from moviola_orchestrator.decision import Decision, Moment, Snapshot
 from moviola_orchestrator.draft import Draft
-from moviola_orchestrator.progress import adopt_plan, call_off_early, open_run, settle
+from moviola_orchestrator.progress import adopt_plan, call_off_early, note_quality, open_run, settle
 
 
 def begin_again(video: Video, earlier: Snapshot, moment: Moment, *, fusion: bool, serving: bool) -> Decision:
@@ -22,7 +22,8 @@ def begin_again(video: Video, earlier: Snapshot, moment: Moment, *, fusion: bool
     draft = open_run(video, moment, event, cause, number=before + 1, serving=serving)
     made = {task.name: task for task in earlier.tasks if task.state is TaskState.SUCCEEDED}
     if video.cancel_requested_at is None:
-        taken = made if retry else {name: task for name, task in made.items() if name == PROBE_PASS.name}
+        whole = retry and not _is_spoiled(earlier.run)
+        taken = made if whole else {name: task for name, task in made.items() if name == PROBE_PASS.name}
         while _took_over(draft, earlier.run, taken, fusion=fusion):
             pass
     call_off_early(draft, video)
@@ -42,8 +43,15 @@ def _took_over(draft: Draft, earlier: Run, made: Mapping[str, Task], *, fusion: 
         if task.name == PROBE_PASS.name and earlier.probe is not None:
             draft.move_run("probe", cause)
             adopt_plan(draft, earlier.probe, fusion=fusion, cause=cause)
+        elif task.kind == "verify" and earlier.quality is not None:
+            note_quality(draft, earlier.quality)
         settle(draft, cause)
     return found and draft.run.state not in TERMINAL_RUN_STATES
+
+
+def _is_spoiled(run: Run) -> bool:
+    """Whether what it made is what it failed by."""
+    return run.failure is not None and run.failure.code == "worker.bad_output"
 
 
 def _pass(run: Run, task: Task) -> Pass | None:

@@ -10,9 +10,10 @@ from moviola.messages import (
     VideoReprocessRequested,
     VideoRetryRequested,
 )
+from moviola.quality import Check, Quality
 from moviola.recipe import SHOWCASE, Mute, Recipe, Resize
 from moviola.video import Run, RunId, RunState, TaskState, Video, new_id
-from tests.unit.moviola_orchestrator.stage import Stage, word
+from tests.unit.moviola_orchestrator.stage import Stage, result, word
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ async def test_a_retry_ends_ready_with_the_files_of_both_runs_and_the_history_te
     await stage.do("probe", "render")
     await fail(stage, "thumbnails")
     await retried(stage, video)
-    await stage.do("thumbnails")
+    await stage.do("thumbnails", "verify")
     run = await stage.run_of(video)
     assert (run.state, [file.name for file in run.files]) == (RunState.READY, ["result.mp4", "poster.jpg"])
     told = [entry for entry in await stage.history_of(video) if entry.run_id == run.id]
@@ -86,12 +87,12 @@ async def test_a_retry_of_a_probe_that_failed_probes_anew(stage: Stage, video: V
     await fail(stage, "probe")
     run = await retried(stage, video)
     assert run.state is RunState.UPLOADED
-    await stage.do("probe", "render", "thumbnails")
+    await stage.do("probe", "render", "thumbnails", "verify")
     assert (await stage.run_of(video)).state is RunState.READY
 
 
 async def test_another_recipe_is_done_anew_upon_the_facts_that_are_known(stage: Stage, video: Video) -> None:
-    await stage.do("probe", "render", "thumbnails")
+    await stage.do("probe", "render", "thumbnails", "verify")
     ready = await stage.run_of(video)
     wanted = await asks(stage, video, Recipe(steps=(Mute(), Resize(height=360))))
     await stage.says(VideoReprocessRequested(video_id=video.id, tenant=video.tenant, run_id=wanted))
@@ -101,20 +102,20 @@ async def test_another_recipe_is_done_anew_upon_the_facts_that_are_known(stage: 
     assert found is not None
     assert found.serving is not None
     assert (found.serving.id, found.latest and found.latest.id) == (ready.id, wanted)
-    await stage.do("render")
+    await stage.do("render", "verify")
     run = await stage.run_of(video)
     assert (run.id, run.state, run.number) == (wanted, RunState.READY, 2)
 
 
 async def test_the_same_recipe_is_done_anew_too(stage: Stage, video: Video) -> None:
-    await stage.do("probe", "render", "thumbnails")
+    await stage.do("probe", "render", "thumbnails", "verify")
     wanted = await asks(stage, video)
     await stage.says(VideoReprocessRequested(video_id=video.id, tenant=video.tenant, run_id=wanted))
     assert await stage.queued() == {"render": 1}
 
 
 async def test_a_recipe_that_does_not_fit_fails_at_once_and_the_old_run_serves_on(stage: Stage, video: Video) -> None:
-    await stage.do("probe", "render", "thumbnails")
+    await stage.do("probe", "render", "thumbnails", "verify")
     ready = await stage.run_of(video)
     wanted = await asks(stage, video, Recipe.model_validate({"steps": [{"step": "trim", "start": 600}]}))
     await stage.says(VideoReprocessRequested(video_id=video.id, tenant=video.tenant, run_id=wanted))
@@ -141,7 +142,7 @@ async def test_a_wish_whose_doorbell_was_lost_or_rings_twice_is_one_run(stage: S
 
 
 async def test_a_wish_that_is_called_off_before_its_run_is_made_ends_canceled(stage: Stage, video: Video) -> None:
-    await stage.do("probe", "render", "thumbnails")
+    await stage.do("probe", "render", "thumbnails", "verify")
     wanted = await asks(stage, video)
     await stage.change(video, cancel_requested_at=stage.now)
     await stage.says(VideoCancelRequested(video_id=video.id, tenant=video.tenant))
@@ -163,6 +164,19 @@ async def test_a_result_that_the_new_plan_makes_otherwise_is_not_taken_over(stag
     assert run.state is RunState.RENDERING
     assert await stage.queued() == {"render": 1}
     assert (await stage.tasks_of(video))["probe"].state is TaskState.SUCCEEDED
+
+
+async def test_a_result_that_did_not_pass_its_checks_is_made_anew(stage: Stage, video: Video) -> None:
+    await stage.do("probe", "render", "thumbnails")
+    bad = Quality(checks=(Check(name="frames", ok=False, expected="2", found="1", file="result.mp4"),))
+    command = await stage.start("verify")
+    await stage.says(result(command).model_copy(update={"quality": bad}))
+    failed = await stage.run_of(video)
+    assert failed.failure is not None
+    assert failed.failure.code == "worker.bad_output"
+    run = await retried(stage, video)
+    assert run.state is RunState.RENDERING
+    assert await stage.queued() == {"render": 1}
 
 
 async def test_a_deleted_video_makes_no_further_run(stage: Stage, video: Video) -> None:

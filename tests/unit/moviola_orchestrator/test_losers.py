@@ -75,6 +75,6 @@ async def test_what_a_worker_left_that_died_is_collected_when_the_run_ends(stage
     won = await writes(stage, heir, "heir")
     await stage.says(result(heir, worker="w2", nonce="heir"))
     assert len(await stored(stage)) == 2
-    await stage.do("thumbnails")
+    await stage.do("thumbnails", "verify")
     assert (await stage.run_of(video)).state is RunState.READY
     assert await stored(stage) == [won]
