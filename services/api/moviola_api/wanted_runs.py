@@ -18,6 +18,7 @@ from moviola.recipe import field_errors
 from moviola.video import TERMINAL_RUN_STATES, Run, RunId, RunState, Video, VideoState, awaits_run, new_id, utc_now
 from moviola_api import marks
 from moviola_api.bodies import RequestBody, read_json
+from moviola_api.caption_parts import check_captions
 from moviola_api.context import context_of, tenant_of
 from moviola_api.idempotency import fingerprint, idempotency_key, refuse_other, under_way
 from moviola_api.intake import ACCEPTED
@@ -68,6 +69,7 @@ async def reprocess_video(request: web.Request) -> web.Response:
     given = "recipe" in body
     recipe = requested_recipe(body.get("recipe"))
     await marks.check_marks(context_of(request).storage, tenant_of(request), recipe, part_sent=False)
+    check_captions(recipe, {})
 
     def changed(found: VideoWithRuns, run_id: RunId) -> Video:
         _ended(found, "video.not_finished")
