@@ -13,6 +13,7 @@ from moviola.messages import (
 from moviola.quality import Check, Quality
 from moviola.recipe import SHOWCASE, Mute, Recipe, Resize
 from moviola.video import Run, RunId, RunState, TaskState, Video, new_id
+from moviola_orchestrator.replay import replay
 from tests.unit.moviola_orchestrator.stage import Stage, result, word
 
 
@@ -68,6 +69,7 @@ async def test_a_retry_ends_ready_with_the_files_of_both_runs_and_the_history_te
     assert (run.state, [file.name for file in run.files]) == (RunState.READY, ["result.mp4", "poster.jpg"])
     told = [entry for entry in await stage.history_of(video) if entry.run_id == run.id]
     assert told[0].cause == "A retry of run 1 was asked for."
+    assert replay(await stage.history_of(video))[run.id].state is RunState.READY
     taken = [(one.subject, one.state) for one in told if one.cause == "The result of run 1 is taken over."]
     assert [one for one in taken if one[1] == "succeeded"] == [("probe", "succeeded"), ("render", "succeeded")]
 

@@ -415,6 +415,8 @@ class WebhookDeliveries(Protocol):
 
     async def forget(self, *, finished_before: datetime) -> int:
         """Forget what ended before that time; how many."""
+
+
 class ApiKeys(Protocol):
     """Who may ask. Written by the API and by the operator."""
 
@@ -488,6 +490,8 @@ class Transaction(Protocol):
 
     @property
     def webhook_deliveries(self) -> WebhookDeliveries: ...
+
+    @property
     def api_keys(self) -> ApiKeys: ...
 
     @property
