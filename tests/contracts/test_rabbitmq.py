@@ -3,12 +3,15 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable
-from typing import TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import aio_pika
 import pytest
+from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelPreconditionFailed
 
+from moviola.adapters.message_bus import rabbitmq_watchdog
 from moviola.adapters.message_bus.rabbitmq import open_rabbitmq
 from moviola.errors import BusUnavailable
 from moviola.ports.message_bus import Envelope, MessageBus, Posting
@@ -269,3 +272,87 @@ async def test_the_broker_vouches_for_the_user_of_a_submission(bus: MessageBus, 
         await bus.publish(
             [Posting(Address(INGEST, "video.submitted"), Envelope(id="m", type="t", body=b"", user_id="somebody"))]
         )
+
+
+async def vanish(channels: list[AbstractChannel]) -> None:
+    """Every consumer is cancelled behind the adapter's back: the broker forgets it, and no callback tells."""
+    for channel in channels:
+        if not channel.is_closed:
+            underlay = await channel.get_underlay_channel()
+            for tag in list(underlay.consumers):
+                await underlay.basic_cancel(tag)
+    channels.clear()
+
+
+async def consuming(channels: list[AbstractChannel]) -> bool:
+    """Whether there is a consumer on any of them."""
+    return any([(await one.get_underlay_channel()).consumers for one in channels if not one.is_closed])
+
+
+@pytest.fixture
+def channels(monkeypatch: pytest.MonkeyPatch) -> list[AbstractChannel]:
+    """All channels that are opened from now on; the watchdog looks often."""
+    monkeypatch.setattr(rabbitmq_watchdog, "WATCH_SECONDS", 0.3)
+    opened: list[AbstractChannel] = []
+    plain = aio_pika.Connection.channel
+
+    def channel(self: aio_pika.Connection, *arguments: Any, **named: Any) -> AbstractChannel:
+        opened.append(plain(self, *arguments, **named))
+        return opened[-1]
+
+    monkeypatch.setattr(aio_pika.Connection, "channel", channel)
+    return opened
+
+
+async def test_consumers_listeners_and_takers_that_vanish_without_a_word_are_set_up_again(
+    channels: list[AbstractChannel], bus: MessageBus
+) -> None:
+    async with (
+        bus.consume(TRIM, prefetch=1) as deliveries,
+        bus.listen(EVENTS, ["#"]) as copies,
+        asyncio.TaskGroup() as group,
+    ):
+        taking = group.create_task(soon(bus.take([MUTE])))
+        await bus.publish([command("trim", "before")])
+        await (await soon(anext(deliveries))).ack()
+        await vanish(channels)
+
+        await bus.publish([command("trim", "after"), command("mute", "taken")])
+        assert (await soon(anext(deliveries))).envelope.id == "after"
+        assert (await taking).envelope.id == "taken"
+        async with asyncio.timeout(SOON):
+            while True:
+                await bus.publish([Posting(Address(EVENTS, "x"), Envelope(id="heard", type="test", body=b"{}"))])
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.2):
+                        assert (await anext(copies)).id == "heard"
+                        break
+
+
+async def test_a_consumer_that_is_not_served_though_another_one_is_there_is_set_up_again(
+    channels: list[AbstractChannel], bus: MessageBus, rabbitmq_url: str
+) -> None:
+    async with open_rabbitmq(rabbitmq_url) as other, other.consume(TRIM, prefetch=1) as others:
+        await bus.publish([command("trim", "held")])
+        assert (await soon(anext(others))).envelope.id == "held"  # it takes no second one
+        channels.clear()
+        async with bus.consume(TRIM, prefetch=1) as deliveries:
+            async with asyncio.timeout(SOON):
+                while not await consuming(channels):
+                    await asyncio.sleep(0.02)
+            await vanish(channels)
+            await bus.publish([command("trim", "ready")])
+            assert (await soon(anext(deliveries))).envelope.id == "ready"
+
+
+async def test_a_consumer_that_holds_all_that_it_may_is_left_alone(
+    channels: list[AbstractChannel], bus: MessageBus
+) -> None:
+    async with bus.consume(TRIM, prefetch=1) as deliveries:
+        await bus.publish([command("trim", "held"), command("trim", "waits")])
+        held = await soon(anext(deliveries))
+        opened = len(channels)
+        await asyncio.sleep(1.5)  # several looks of the watchdog's
+        assert [one for one in channels[opened:] if not one.is_closed] == []
+        await held.ack()
+        assert not (await soon(anext(deliveries))).redelivered

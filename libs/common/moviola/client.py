@@ -12,6 +12,7 @@ import io
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from http import HTTPStatus
+from json import loads
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -30,6 +31,8 @@ from moviola.documents import (
     LetterPage,
     Problem,
     RedrivenPage,
+    RunDocument,
+    RunList,
     VideoDocument,
     VideoPage,
 )
@@ -91,6 +94,7 @@ class Client:
         recipe: str | None = None,
         title: str | None = None,
         tags: tuple[str, ...] = (),
+        priority: int | None = None,
         watermark: Path | None = None,
         captions: Mapping[str, Path] | None = None,
         progress: Progress | None = None,
@@ -103,6 +107,8 @@ class Client:
         """
         given = [("recipe", recipe), ("title", title), *(("tags", tag) for tag in tags)]
         fields = [(name, value) for name, value in given if value is not None]
+        if priority is not None:
+            fields.append(("priority", str(priority)))
         key = new_id()
         for pause in (*_PAUSES, None):
             with ExitStack() as files:
@@ -179,22 +185,37 @@ class Client:
         """Throw dead letters away, chosen as for ``redrive``."""
         return await self._send("POST", "v1/dead-letters/discard", DiscardedDocument, json=chosen)
 
-    async def watch(self, video_id: str) -> AsyncIterator[VideoDocument]:
-        """The video now and after every event about it, until it has ended.
+    async def retry(self, video_id: str) -> VideoDocument:
+        """Have done what the last run, which failed or was canceled, has not done; ``last_run`` is the new one."""
+        return await self._send("POST", f"v1/videos/{video_id}/retry", VideoDocument, idempotency_key=new_id())
+
+    async def reprocess(self, video_id: str, *, recipe: str | None = None, priority: int | None = None) -> RunDocument:
+        """Have the video processed anew; *recipe* is a recipe's JSON or a name; left out, the video's own."""
+        body: dict[str, JsonValue] = {} if priority is None else {"priority": priority}
+        if recipe is not None:
+            body["recipe"] = loads(recipe) if _is_json(recipe) else recipe
+        return await self._send("POST", f"v1/videos/{video_id}/runs", RunDocument, json=body, idempotency_key=new_id())
+
+    async def runs(self, video_id: str) -> Sequence[RunDocument]:
+        """All runs of the video, the newest first."""
+        return (await self._send("GET", f"v1/videos/{video_id}/runs", RunList)).data
+
+    async def watch(self, video_id: str, *, run_id: str | None = None) -> AsyncIterator[VideoDocument]:
+        """The video now and after every event about it, until it has ended; or that run of it has.
 
         A lost connection is mended from the last event on; five tries in a row that bring nothing are one error.
         """
         video = await self.get(video_id)
         yield video
         reader, tries = EventStreamReader(), _Tries()
-        while not video.ended:
+        while not video.over(run_id):
             try:
                 async with self._events(video_id, reader) as events:
                     while True:
                         # The first time for what happened before the stream was open.
                         video = await self.get(video_id)
                         yield video
-                        if video.ended:
+                        if video.over(run_id):
                             return
                         tries.brought_something()
                         await anext(events)
@@ -375,6 +396,10 @@ async def _raise_for_problem(response: aiohttp.ClientResponse, url: str) -> None
     if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise ServerFailed(f"The server at {url} can't do it now: {problem.detail or problem.title}")
     raise RequestRefused(response.status, problem)
+
+
+def _is_json(recipe: str) -> bool:
+    return recipe.lstrip().startswith("{") or recipe.strip() == "null"
 
 
 def _size(path: Path) -> int:

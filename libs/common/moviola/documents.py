@@ -54,6 +54,29 @@ class OriginalDocument(Document):
     probe: Mapping[str, JsonValue] | None = None
 
 
+class RunDocument(Document):
+    """One walk of a video through a plan; ``number`` counts a video's runs from 1."""
+
+    id: str
+    number: int
+    state: str
+    failure: FailureDocument | None = None
+    serving: bool = False
+    files: tuple[FileDocument, ...] = ()
+    created_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+
+class RunList(Document):
+    """The newest first."""
+
+    data: tuple[RunDocument, ...]
+
+
 class VideoDocument(Document):
     """A video; ``status`` is coarse and stable, ``state`` fine and open; ``progress`` from 0 to 1, times in UTC."""
 
@@ -70,6 +93,7 @@ class VideoDocument(Document):
     files: tuple[FileDocument, ...] = ()
     quality: Quality | None = None
     failure: FailureDocument | None = None
+    last_run: RunDocument | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
 
@@ -77,6 +101,12 @@ class VideoDocument(Document):
     def ended(self) -> bool:
         """Whether it is ready, failed or canceled."""
         return self.status in ENDED
+
+    def over(self, run_id: str | None) -> bool:
+        """Whether that run of it has ended; without one, whether the video has."""
+        if run_id is None:
+            return self.ended
+        return self.last_run is not None and (self.last_run.ended or self.last_run.id != run_id)
 
 
 class VideoPage(Document):

@@ -5,8 +5,9 @@ goes to the dead letters. Times on the wire are RFC 3339 in UTC.
 
     from             message                                                      read by
     a producer       video.submitted                                              the API (``moviola.ingest``)
-    the API          video.uploaded, video.cancel_requested, video.delete_requested, video.rejected
-    the orchestrator TaskCommand (one subclass a kind), CancelTasks               workers
+    the API          video.uploaded, video.cancel_requested, video.retry_requested,
+                     video.reprocess_requested, video.delete_requested, video.rejected
+    the orchestrator TaskCommand (one subclass a kind), CancelTasks, RestWorker   workers
                      video.state_changed, video.ready, video.failed, video.canceled, video.deleted
     workers          task.started, task.heartbeat, task.progress,
                      task.succeeded, task.failed, task.released, task.canceled, worker.alive
@@ -55,6 +56,20 @@ class VideoCancelRequested(VideoEvent):
     """A client asked for the end of what runs."""
 
     type: ClassVar[str] = "video.cancel_requested"
+
+
+class VideoRetryRequested(VideoEvent):
+    """What the latest run, which failed or was canceled, has not done is to be done by one with the id ``run_id``."""
+
+    type: ClassVar[str] = "video.retry_requested"
+    run_id: RunId
+
+
+class VideoReprocessRequested(VideoEvent):
+    """Another run is to be made, with the id ``run_id`` and the video's present recipe."""
+
+    type: ClassVar[str] = "video.reprocess_requested"
+    run_id: RunId
 
 
 class VideoDeleteRequested(VideoEvent):
@@ -286,6 +301,14 @@ class CancelTasks(Message):
     except_nonce: str | None = None
 
 
+class RestWorker(Message):
+    """A hint to one worker: take no task for so many seconds, since it failed one after the other; 0: go on."""
+
+    type: ClassVar[str] = "worker.rest"
+    worker: str
+    seconds: float = Field(ge=0)
+
+
 class TaskEvent(Event):
     """From a worker, about one attempt; ``nonce`` is the worker's own random name for it, the fence."""
 
@@ -370,6 +393,8 @@ class WorkerAlive(Event):
 EVENTS: tuple[type[Event], ...] = (
     VideoUploaded,
     VideoCancelRequested,
+    VideoRetryRequested,
+    VideoReprocessRequested,
     VideoDeleteRequested,
     VideoStateChanged,
     VideoReady,
@@ -386,7 +411,7 @@ EVENTS: tuple[type[Event], ...] = (
     TaskCanceled,
     WorkerAlive,
 )
-ALL: tuple[type[Message], ...] = (*EVENTS, *COMMANDS.values(), VideoSubmitted, CancelTasks)
+ALL: tuple[type[Message], ...] = (*EVENTS, *COMMANDS.values(), VideoSubmitted, CancelTasks, RestWorker)
 MESSAGES: Mapping[str, type[Message]] = {message.type: message for message in ALL}
 
 

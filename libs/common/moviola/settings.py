@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     retry_base_seconds: float = Field(default=1.0, gt=0)
     retry_cap_seconds: float = Field(default=300.0, gt=0)
     crash_tries: int = Field(default=3, ge=1)
+    # A worker that fails so many tasks in a row gets none for so long.
+    quarantine_failures: int = Field(default=5, ge=1)
+    quarantine_seconds: float = Field(default=60.0, ge=0)
     worker_capacity: int = Field(default=1, ge=1)
     encoder_threads: int = Field(default=0, ge=0)
     max_memory_bytes: int = Field(default=8 * 1024**3, gt=0)

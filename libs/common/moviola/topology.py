@@ -11,7 +11,7 @@ moviola.dead         fanout    dead letters
 from dataclasses import dataclass
 from typing import Literal
 
-from moviola.messages import CancelTasks, Event, Message, TaskCommand, VideoSubmitted
+from moviola.messages import CancelTasks, Event, Message, RestWorker, TaskCommand, VideoSubmitted
 from moviola.plan import KINDS
 
 INGEST = "moviola.ingest"
@@ -74,6 +74,8 @@ EXCHANGES = (
 _REACTIONS = (
     "video.uploaded",
     "video.cancel_requested",
+    "video.retry_requested",
+    "video.reprocess_requested",
     "video.delete_requested",
     "task.started",
     "task.heartbeat",
@@ -100,7 +102,7 @@ def address_of(message: Message) -> Address:
             return Address(EVENTS, message.type)
         case TaskCommand():
             return Address(TASKS, message.kind)
-        case CancelTasks():
+        case CancelTasks() | RestWorker():
             return Address(CONTROL, "")
         case VideoSubmitted():
             return Address(INGEST, message.type)

@@ -21,6 +21,7 @@ from moviola.recipe import Recipe
 VideoId = NewType("VideoId", str)
 RunId = NewType("RunId", str)
 TaskId = NewType("TaskId", str)
+KeyId = NewType("KeyId", str)
 Tenant = NewType("Tenant", str)
 
 DEFAULT_TENANT = Tenant("default")
@@ -118,7 +119,9 @@ class Video:
     """What a client uploaded. Only the API writes it.
 
     ``object_etag`` pins the original: a worker that finds another one fails with ``storage.input_changed``.
-    ``recipe`` None means: store and probe only.
+    ``recipe`` None means: store and probe only. ``key_id`` is the API key that it was uploaded with. ``wanted_run`` is
+    the id of the run that was asked for last, None for the first one; where it has ``retry_of``, it takes over what
+    that run has done. ``cancel_requested_at`` is about the run that was asked for last.
     """
 
     id: VideoId
@@ -136,6 +139,9 @@ class Video:
     metadata: Mapping[str, str] = field(default_factory=dict)
     priority: int = 0
     cancel_requested_at: datetime | None = None
+    key_id: KeyId | None = None
+    wanted_run: RunId | None = None
+    retry_of: RunId | None = None
     created_at: datetime
     updated_at: datetime
     version: int = 1
@@ -161,6 +167,7 @@ class Run:
     failure: Failure | None = None
     quality: Quality | None = None
     priority: int = 0
+    key_id: KeyId | None = None
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None = None
@@ -173,7 +180,8 @@ class Task:
 
     ``attempt`` is the number of the current attempt, from 1; ``charged`` counts the attempts that ended badly, and
     ``crashes`` those of them where the child died. ``worker`` and ``nonce`` name the owner of the current attempt: only
-    its messages count. ``not_before`` holds back a retry. ``lease_until`` moves on with every heartbeat.
+    its messages count. ``not_before`` holds back a retry. ``lease_until`` moves on with every heartbeat. ``cost`` is
+    what it is expected to take, and ``key_id`` whose share of the workers that is.
     """
 
     id: TaskId
@@ -187,6 +195,8 @@ class Task:
     charged: int = 0
     crashes: int = 0
     priority: int = 0
+    key_id: KeyId | None = None
+    cost: float = 0.0
     not_before: datetime | None = None
     worker: str | None = None
     nonce: str | None = None
@@ -223,13 +233,21 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A worker that announced itself: the kinds it takes, how many tasks at once, and when it was last heard."""
+    """A worker that announced itself: the kinds it takes, how many tasks at once, and when it was last heard.
+
+    ``strikes`` counts the tasks that it failed in a row by its own fault; until ``resting_until`` it gets none.
+    """
 
     id: str
     kinds: tuple[str, ...]
     version: str
     capacity: int
     seen_at: datetime
+    strikes: int = 0
+    resting_until: datetime | None = None
+
+    def rests(self, now: datetime) -> bool:
+        return self.resting_until is not None and self.resting_until > now
 
 
 STATUS_OF_RUN_STATE: Mapping[RunState, Status] = {
@@ -243,6 +261,11 @@ STATUS_OF_RUN_STATE: Mapping[RunState, Status] = {
 }
 
 
+def awaits_run(video: Video, latest: Run | None) -> bool:
+    """Whether the run that was asked for last is still to be made."""
+    return latest is None or video.wanted_run not in (None, latest.id)
+
+
 def status_of(video: Video, latest: Run | None, serving: Run | None) -> Status:
     """The coarse status, from the video, its latest run and its newest ready run (which may be the same).
 
@@ -250,8 +273,8 @@ def status_of(video: Video, latest: Run | None, serving: Run | None) -> Status:
     """
     if video.state is VideoState.WAITING_UPLOAD:
         return Status.WAITING_UPLOAD
-    if latest is None:
-        return Status.QUEUED
     if serving is not None:
         return Status.READY
+    if latest is None or awaits_run(video, latest):
+        return Status.QUEUED
     return STATUS_OF_RUN_STATE[latest.state]

@@ -9,17 +9,21 @@ from moviola_api import (
     explanations,
     health,
     history,
+    keys,
     page,
     playback,
+    runs,
     system,
     tenant_events,
     uploads,
     videos,
+    wanted_runs,
     watermark_uploads,
     watermarks,
     webhook_deliveries,
     webhooks,
 )
+from moviola_api.authentication import authenticate
 from moviola_api.context import CONTEXT, Context
 from moviola_api.guard import refuse_strangers
 from moviola_api.observation import add_headers, observe
@@ -43,6 +47,10 @@ ROUTES = (
     web.patch("/v1/videos/{video_id}", videos.change_video),
     web.delete("/v1/videos/{video_id}", videos.delete_video),
     web.post("/v1/videos/{video_id}/cancel", videos.cancel_video),
+    web.post("/v1/videos/{video_id}/retry", wanted_runs.retry_video),
+    web.get("/v1/videos/{video_id}/runs", runs.list_runs),
+    web.post("/v1/videos/{video_id}/runs", wanted_runs.reprocess_video),
+    web.get("/v1/videos/{video_id}/runs/{run_id}", runs.show_run),
     web.post("/v1/videos/{video_id}/plan", videos.plan_video),
     web.get("/v1/videos/{video_id}/history", history.show_history),
     web.get("/v1/videos/{video_id}/explain", explanations.explain_video),
@@ -65,6 +73,9 @@ ROUTES = (
     web.get("/v1/webhooks/{webhook_id}/deliveries", webhook_deliveries.list_deliveries),
     web.get("/v1/webhooks/{webhook_id}/deliveries/{delivery_id}", webhook_deliveries.show_delivery),
     web.post("/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver", webhook_deliveries.redeliver),
+    web.post("/v1/keys", keys.create_key),
+    web.get("/v1/keys", keys.list_keys),
+    web.delete("/v1/keys/{key_id}", keys.revoke_key),
     web.post("/v1/watermarks", watermark_uploads.create_watermark),
     web.get("/v1/watermarks", watermarks.list_watermarks),
     web.get("/v1/watermarks/{watermark_id}", watermarks.show_watermark),
@@ -76,7 +87,7 @@ ROUTES = (
 def create_application(context: Context) -> web.Application:
     """The HTTP application over *context*; its feed must be run by whoever serves it."""
     application = web.Application(
-        middlewares=[observe, answer_problems, refuse_strangers], client_max_size=MAX_BODY_BYTES
+        middlewares=[observe, answer_problems, authenticate, refuse_strangers], client_max_size=MAX_BODY_BYTES
     )
     application[CONTEXT] = context
     application.add_routes(ROUTES)

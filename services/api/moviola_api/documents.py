@@ -10,7 +10,7 @@ from moviola.plan import Plan
 from moviola.probe import Probe
 from moviola.quality import Quality
 from moviola.recipe import Recipe
-from moviola.video import Failure, OutputFile, RunState, Status, TaskState
+from moviola.video import Failure, OutputFile, Run, RunState, Status, TaskState, Video
 
 
 class Document(BaseModel):
@@ -66,6 +66,32 @@ class RunDocument(Document):
     quality: Quality | None = None
     created_at: datetime
     finished_at: datetime | None
+
+    @classmethod
+    def of(cls, run: Run, **more: object) -> Self:
+        shown = {name: getattr(run, name) for name in RunDocument.model_fields}
+        return cls.model_validate({**shown, **more})
+
+    @classmethod
+    def awaited(cls, video: Video, latest: Run | None, **more: object) -> Self:
+        """The run that was asked for and is still to be made."""
+        number = latest.number + 1 if latest is not None else 1
+        about = {"id": video.wanted_run, "number": number, "state": RunState.UPLOADED, "failure": None}
+        return cls.model_validate({**about, "created_at": video.updated_at, "finished_at": None, **more})
+
+
+class RunDetails(RunDocument):
+    """One of a video's runs; ``serving``: its files are the video's. ``files`` has addresses that never change."""
+
+    video_id: str
+    recipe: Recipe | None
+    plan: Plan | None = None
+    files: tuple[FileDocument, ...] = ()
+    serving: bool = False
+
+
+class RunList(Document):
+    data: tuple[RunDetails, ...]
 
 
 class VideoDocument(Document):

@@ -15,7 +15,7 @@ from moviola.messages import (
     VideoReady,
     VideoStateChanged,
 )
-from moviola.video import TERMINAL_RUN_STATES, VideoId
+from moviola.video import TERMINAL_RUN_STATES, VideoId, awaits_run
 from moviola_api.context import context_of, tenant_of
 from moviola_api.feed import NewsEvent, StreamEnded, Subscription
 from moviola_api.lookup import Sight, video_id_of
@@ -43,7 +43,8 @@ async def video_events(request: web.Request) -> web.StreamResponse:
 
 
 def _is_over(sight: Sight) -> bool:
-    return sight.latest is not None and sight.latest.state in TERMINAL_RUN_STATES
+    latest = sight.latest
+    return latest is not None and latest.state in TERMINAL_RUN_STATES and not awaits_run(sight.video, latest)
 
 
 async def _follow(watch: Watch, subscription: Subscription, video_id: VideoId, *, over: bool) -> None:

@@ -1,7 +1,8 @@
-"""Who may talk to an API without keys: this machine, through a page of ours.
+"""Who may talk to an API without a key: this machine, through a page of ours.
 
 A page of another site can make a browser send requests to 127.0.0.1, and by rebinding its own name to 127.0.0.1 even
 read the answers. So the ``Host`` must be a loopback name, and whatever changes something must not come from elsewhere.
+Who shows a key is let through: no page of another site can make a browser send one.
 """
 
 import ipaddress
@@ -12,7 +13,7 @@ from aiohttp.typedefs import Handler
 
 from moviola.errors import Refused
 from moviola.settings import Settings
-from moviola_api.context import context_of
+from moviola_api.context import caller_of, context_of
 from moviola_api.problems import Forbidden
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -29,12 +30,18 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def refuse_open_host(settings: Settings) -> None:
-    """``Refused`` for an address that others can reach, since there are no keys yet that would keep them out."""
-    if not is_loopback(settings.host) and not settings.trust_network:
+def is_open(settings: Settings) -> bool:
+    """Whether others can reach the address, and nothing but API keys would keep them out."""
+    return not is_loopback(settings.host) and not settings.trust_network
+
+
+def refuse_open_host(settings: Settings, *, keys: bool) -> None:
+    """``Refused`` for an address that others can reach, unless there are keys that keep them out."""
+    if is_open(settings) and not keys:
         raise Refused(
             f"MOVIOLA_HOST is {settings.host!r}, which other machines can reach, and there are no API keys yet. "
-            "Use 127.0.0.1, or set MOVIOLA_TRUST_NETWORK=true where a private network keeps strangers out.",
+            "Make one with `moviola keys create NAME`, use 127.0.0.1, or set MOVIOLA_TRUST_NETWORK=true where a "
+            "private network keeps strangers out.",
             code="settings.open_host",
         )
 
@@ -42,8 +49,11 @@ def refuse_open_host(settings: Settings) -> None:
 @web.middleware
 async def refuse_strangers(request: web.Request, handler: Handler) -> web.StreamResponse:
     """``Forbidden`` for a foreign ``Host`` on loopback, and for a change that another site's page asks for."""
-    trusted = context_of(request).settings.trust_network
-    if not trusted and not is_loopback(_hostname(request.host)):
+    settings = context_of(request).settings
+    trusted = settings.trust_network
+    if caller_of(request).key is not None:
+        return await handler(request)
+    if not trusted and is_loopback(settings.host) and not is_loopback(_hostname(request.host)):
         raise Forbidden("This server answers to localhost only.", code="request.foreign_host")
     if request.method not in SAFE_METHODS and _is_foreign(request, trusted):
         raise Forbidden("A page of another site may not change anything here.", code="request.foreign_origin")

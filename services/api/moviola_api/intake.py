@@ -9,7 +9,7 @@ from moviola.messages import VideoUploaded
 from moviola.ports.message_bus import post
 from moviola.ports.object_storage import StoredObject
 from moviola.ports.video_store import Answer, Transaction, VideoStore
-from moviola.video import Tenant, Video, VideoId, VideoState, utc_now
+from moviola.video import KeyId, Tenant, Video, VideoId, VideoState, utc_now
 from moviola_api.wishes import Wishes
 
 ACCEPTED = 202
@@ -82,7 +82,15 @@ async def _is_there(store: VideoStore, video: Video) -> bool:
         return False
 
 
-def new_video(video_id: VideoId, tenant: Tenant, *, filename: str, stored: StoredObject, wishes: Wishes) -> Video:
+def new_video(
+    video_id: VideoId,
+    tenant: Tenant,
+    *,
+    filename: str,
+    stored: StoredObject,
+    wishes: Wishes,
+    key_id: KeyId | None = None,
+) -> Video:
     """The record of an uploaded video; without a title it has its file's name, without the suffix."""
     now = utc_now()
     name = tame_filename(filename)
@@ -101,6 +109,7 @@ def new_video(video_id: VideoId, tenant: Tenant, *, filename: str, stored: Store
         tags=wishes.tags,
         metadata=wishes.metadata,
         priority=wishes.priority,
+        key_id=key_id,
         created_at=now,
         updated_at=now,
     )

@@ -6,7 +6,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from moviola.plan import Pass
-from moviola.video import TERMINAL_RUN_STATES, Run, RunState, Status, Task, TaskState, status_of
+from moviola.video import TERMINAL_RUN_STATES, Run, RunState, Status, Task, TaskState, Video, awaits_run, status_of
 from moviola_api.context import context_of
 from moviola_api.documents import FileDocument, OriginalDocument, RunDocument, StepDocument, VideoDocument
 from moviola_api.lookup import Sight
@@ -33,6 +33,7 @@ def video_document(sight: Sight, live: Mapping[str, Glimpse]) -> VideoDocument:
     """The document of a video; *live* are the glimpses of its latest run's passes."""
     video, latest, serving = sight.video, sight.latest, sight.serving
     status = status_of(video, latest, serving)
+    awaited = latest is not None and awaits_run(video, latest)
     how_far = _how_far(sight, live)
     folder = f"/v1/videos/{video.id}/files"
     facts = next((run.probe for run in (latest, serving) if run is not None and run.probe is not None), None)
@@ -47,15 +48,15 @@ def video_document(sight: Sight, live: Mapping[str, Glimpse]) -> VideoDocument:
         progress=how_far.done,
         eta_seconds=how_far.eta_seconds,
         recipe=video.recipe,
-        plan=latest.plan if latest is not None else None,
+        plan=latest.plan if latest is not None and not awaited else None,
         steps=_steps(sight, live),
         original=OriginalDocument(
             filename=video.filename, size=video.size, sha256=video.sha256, probe=facts, url=f"{folder}/original"
         ),
         files=tuple(FileDocument.of(file, folder) for file in serving.files) if serving is not None else (),
         quality=next((run.quality for run in (serving, latest) if run is not None), None),
-        failure=latest.failure if latest is not None and status is not Status.READY else None,
-        last_run=_run(latest) if latest is not None else None,
+        failure=latest.failure if latest is not None and status is not Status.READY and not awaited else None,
+        last_run=_last_run(video, latest),
         cancel_requested_at=video.cancel_requested_at,
         created_at=video.created_at,
         updated_at=max(video.updated_at, latest.updated_at) if latest is not None else video.updated_at,
@@ -63,7 +64,7 @@ def video_document(sight: Sight, live: Mapping[str, Glimpse]) -> VideoDocument:
 
 
 def _how_far(sight: Sight, live: Mapping[str, Glimpse]) -> Glimpse:
-    if sight.latest is None:
+    if sight.latest is None or awaits_run(sight.video, sight.latest):
         return Glimpse(0.0)
     if sight.serving is not None and sight.latest.state in TERMINAL_RUN_STATES:
         return Glimpse(1.0, 0.0)
@@ -73,7 +74,7 @@ def _how_far(sight: Sight, live: Mapping[str, Glimpse]) -> Glimpse:
 
 
 def _state(sight: Sight, status: Status) -> str:
-    if sight.latest is None:
+    if sight.latest is None or awaits_run(sight.video, sight.latest):
         return sight.video.state.value
     # A reprocessing that failed or was canceled leaves the video as it was.
     if status is Status.READY and sight.latest.state in TERMINAL_RUN_STATES:
@@ -81,20 +82,14 @@ def _state(sight: Sight, status: Status) -> str:
     return sight.latest.state.value
 
 
-def _run(run: Run) -> RunDocument:
-    return RunDocument(
-        id=run.id,
-        number=run.number,
-        state=run.state,
-        failure=run.failure,
-        quality=run.quality,
-        created_at=run.created_at,
-        finished_at=run.finished_at,
-    )
+def _last_run(video: Video, latest: Run | None) -> RunDocument | None:
+    if latest is None:
+        return None
+    return RunDocument.awaited(video, latest) if awaits_run(video, latest) else RunDocument.of(latest)
 
 
 def _steps(sight: Sight, live: Mapping[str, Glimpse]) -> tuple[StepDocument, ...]:
-    run = sight.latest
+    run = sight.latest if not awaits_run(sight.video, sight.latest) else None
     recipe = run.recipe if run is not None else sight.video.recipe
     tasks = {task.name: task for task in sight.tasks}
     passes = run.plan.passes if run is not None and run.plan else ()

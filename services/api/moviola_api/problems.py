@@ -37,6 +37,12 @@ class Forbidden(Refused):
     code = "request.forbidden"
 
 
+class Unauthenticated(Refused):
+    """Who asks must show a key, or another one."""
+
+    code = "auth.key_required"
+
+
 class UnsupportedMediaType(Refused):
     """The body is of a type that is not read here."""
 
@@ -76,6 +82,7 @@ _STATUS: tuple[tuple[type[Exception], HTTPStatus, str | None], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND, None),
     (Conflict, HTTPStatus.CONFLICT, None),
     (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, None),
+    (Unauthenticated, HTTPStatus.UNAUTHORIZED, None),
     (Forbidden, HTTPStatus.FORBIDDEN, None),
     (UnsupportedMediaType, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, None),
     (Refused, HTTPStatus.UNPROCESSABLE_ENTITY, None),
@@ -89,6 +96,12 @@ _HIDDEN: Mapping[HTTPStatus, str] = {
     # What stands behind us is named in the log, not to the client.
     HTTPStatus.SERVICE_UNAVAILABLE: "A part of the service does not answer now. Try again in a moment.",
     HTTPStatus.INSUFFICIENT_STORAGE: "There is no room left to store this.",
+}
+
+
+_HEADERS: Mapping[HTTPStatus, Mapping[str, str]] = {
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="moviola"'},
 }
 
 
@@ -111,8 +124,7 @@ def problem_response(request: web.Request, error: MoviolaError) -> web.Response:
         ),
         request_id=request_id(request),
     )
-    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return _response(problem, retry)
+    return _response(problem, _HEADERS.get(status, {}))
 
 
 def _of_http_error(request: web.Request, error: web.HTTPException) -> web.Response:

@@ -10,12 +10,13 @@ from aiohttp import web
 
 from moviola.infrastructure import Infrastructure, open_infrastructure
 from moviola.settings import Settings
+from moviola.stopping import stop_on_signals
 from moviola.telemetry import configure_logging
 from moviola_api.application import create_application
 from moviola_api.context import Context
 from moviola_api.draining import Drain
 from moviola_api.feed import Feed
-from moviola_api.guard import refuse_open_host
+from moviola_api.guard import is_open, refuse_open_host
 from moviola_api.ingest import Ingest
 from moviola_api.metrics import Metrics
 from moviola_api.progress import LiveProgress
@@ -35,7 +36,9 @@ async def run_api(
     On stopping, event streams end at once and other requests within ``drain_seconds``. The schema must be there
     (``VideoStore.migrate``). ``Refused`` for an address that strangers can reach; ``OSError`` for a port that is taken.
     """
-    refuse_open_host(settings)
+    if is_open(settings):
+        async with parts.store.snapshot() as transaction:
+            refuse_open_host(settings, keys=await transaction.api_keys.any())
     context = _context(parts, settings)
     async with _serving(context) as url, asyncio.TaskGroup() as group:
         consumers = (context.feed.run(), Ingest(context).run(), Drain(context).run())
@@ -81,17 +84,14 @@ async def _serving(context: Context) -> AsyncIterator[str]:
 
 
 async def serve(settings: Settings) -> None:
-    """Run the API as a process of its own: logs, infrastructure, schema, and SIGTERM or SIGINT to stop."""
+    """Run the API as a process of its own: logs, infrastructure, schema, SIGTERM or SIGINT to stop."""
     configure_logging(settings, "api")
-    refuse_open_host(settings)
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stop_on_signals(stopping)
     try:
         async with open_infrastructure(settings) as parts:
             await parts.store.migrate()
             await run_api(parts, settings, stopping=stopping)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+            asyncio.get_running_loop().remove_signal_handler(number)

@@ -30,11 +30,15 @@ class SettingsDocument(Document):
 
 
 class WorkerDocument(Document):
+    """``strikes``: tasks that it failed in a row; until ``resting_until`` it gets none because of them."""
+
     id: str
     kinds: tuple[str, ...]
     version: str
     capacity: int
     seen_at: datetime
+    strikes: int
+    resting_until: datetime | None
 
 
 class SystemDocument(Document):

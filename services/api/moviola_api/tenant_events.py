@@ -12,6 +12,8 @@ from moviola.messages import (
     VideoDeleteRequested,
     VideoFailed,
     VideoReady,
+    VideoReprocessRequested,
+    VideoRetryRequested,
     VideoStateChanged,
     VideoUploaded,
 )
@@ -73,7 +75,7 @@ def _time_of(entry_id: str) -> datetime:
 async def _tell(watch: Watch, event: NewsEvent) -> None:
     try:
         match event:
-            case VideoUploaded():
+            case VideoUploaded() | VideoRetryRequested() | VideoReprocessRequested():
                 await watch.send_video("video", await watch.look(event.video_id))
             case VideoStateChanged():
                 watch.forget(event.video_id)

@@ -14,7 +14,7 @@ from moviola_api import intake, marks
 from moviola_api.arrival import Arrival, Form, digest_only
 from moviola_api.bodies import RequestBody, read_json
 from moviola_api.caption_parts import check_captions, with_captions
-from moviola_api.context import context_of, tenant_of
+from moviola_api.context import caller_of, context_of, tenant_of
 from moviola_api.idempotency import fingerprint, holder_of, idempotency_key, refuse_other, under_way
 from moviola_api.incoming import incoming_object
 from moviola_api.lookup import find, see
@@ -80,6 +80,7 @@ async def _store(request: web.Request, arrival: Arrival, key: str | None) -> web
             filename=form.filename,
             stored=form.file,
             wishes=wishes.with_recipe(recipe),
+            key_id=caller_of(request).key_id,
         )
         once = intake.Once(key, _fingerprint(form)) if key is not None else None
         holder = await intake.enter(context.store, video, once)
@@ -112,7 +113,14 @@ async def _from_object(request: web.Request) -> web.Response:
         await marks.check_marks(context.storage, tenant, wishes.recipe, part_sent=False)
         check_captions(wishes.recipe, {})
         filename = wanted.key.rpartition("/")[2]
-        video = intake.new_video(VideoId(new_id()), tenant, filename=filename, stored=stored, wishes=wishes)
+        video = intake.new_video(
+            VideoId(new_id()),
+            tenant,
+            filename=filename,
+            stored=stored,
+            wishes=wishes,
+            key_id=caller_of(request).key_id,
+        )
         asked = fingerprint(fields=wishes.model_dump_json(), object=wanted.model_dump())
         once = intake.Once(key, asked) if key is not None else None
         return await _entered(request, video, once, await intake.enter(context.store, video, once))

@@ -12,7 +12,7 @@ from moviola.planner import compile_plan
 from moviola.ports.message_bus import post
 from moviola.ports.video_store import Transaction, VideoFilter, VideoWithRuns
 from moviola.recipe import field_errors
-from moviola.video import TERMINAL_RUN_STATES, Status, Video, VideoState, utc_now
+from moviola.video import TERMINAL_RUN_STATES, Status, Video, VideoState, awaits_run, utc_now
 from moviola_api.bodies import RequestBody, read_json
 from moviola_api.context import context_of, tenant_of
 from moviola_api.cursors import cursor_after, read_cursor
@@ -100,7 +100,8 @@ async def cancel_video(request: web.Request) -> web.Response:
     """Ask for the run to be stopped; asking again is not an error, a run that has ended is."""
 
     def canceled(found: VideoWithRuns, video: Video) -> Video:
-        if found.latest is not None and found.latest.state in TERMINAL_RUN_STATES:
+        ended = found.latest is not None and found.latest.state in TERMINAL_RUN_STATES
+        if found.latest is not None and ended and not awaits_run(video, found.latest):
             message = f"The video is {found.latest.state.value} already."
             raise Conflict(message, code="video.finished")
         return replace(video, cancel_requested_at=utc_now())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from moviola_cli import dead_letters, doctor, explaining, probing, processing, remote, schema, serving
+from moviola_cli import again, dead_letters, doctor, explaining, keys, probing, processing, remote, schema, serving
 from moviola_cli.outcome import Outcome, outcome_of
 
 app = typer.Typer(
@@ -24,12 +24,23 @@ ASK_WHY = "Ask a server why"
 for panel, commands in {
     RUN: (serving.up, serving.api, serving.orchestrator, serving.worker),
     FILES: (processing.process, probing.probe, processing.sample),
-    SERVER: (remote.submit, remote.list_, remote.show, remote.watch, remote.cancel, remote.download),
+    SERVER: (
+        remote.submit,
+        remote.list_,
+        remote.show,
+        remote.watch,
+        remote.cancel,
+        again.retry,
+        again.reprocess,
+        again.runs,
+        remote.download,
+    ),
     ASK_WHY: (explaining.explain, explaining.history, explaining.replay),
     OPERATE: (doctor.doctor, serving.migrate, schema.schema),
 }.items():
     for command in commands:
         app.command(command.__name__.strip("_"), rich_help_panel=panel)(command)
+app.add_typer(keys.app, name="keys", rich_help_panel=OPERATE)
 
 
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=OPERATE)

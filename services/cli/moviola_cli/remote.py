@@ -28,6 +28,9 @@ def submit(
     ] = None,
     title: Annotated[str | None, typer.Option(help="A title; the file's name otherwise.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")] = None,
+    priority: Annotated[
+        int | None, typer.Option(help="From -100 to 100, higher first. [default: 0]", min=-100, max=100)
+    ] = None,
     watermark: Annotated[
         Path | None, typer.Option(help='The image that the recipe means by `"image": "watermark"`.')
     ] = None,
@@ -47,7 +50,7 @@ def submit(
     for path in [*files, *filter(None, [watermark])]:
         if not path.is_file():
             raise BadUse(f"There is no file {path}.")
-    wanted = _recipe_text(recipe) if not texts else _with_captions(recipe, tuple(texts))
+    wanted = recipe_text(recipe) if not texts else _with_captions(recipe, tuple(texts))
 
     async def upload_all(client: "Client", display: "ProgressDisplay") -> int:
         videos = []
@@ -58,14 +61,15 @@ def submit(
                 recipe=wanted,
                 title=title,
                 tags=tuple(tag or ()),
+                priority=priority,
                 watermark=watermark,
                 captions=parts,
                 progress=told,
             )
             if not wait:
-                _print_video(video, as_json)
+                print_video(video, as_json)
             videos.append(video)
-        outcomes = [await _follow(client, video.id, display, as_json) for video in videos if wait]
+        outcomes = [await follow(client, video.id, display, as_json) for video in videos if wait]
         return max(outcomes, default=Outcome.DONE)
 
     return with_client(url, upload_all)
@@ -105,14 +109,23 @@ def show(video_id: VideoId, url: Url = HERE, as_json: AsJson = False) -> int:
 
 def watch(video_id: VideoId, url: Url = HERE, as_json: AsJson = False) -> int:
     """Watch one video until it has ended; the status is 1 where it fails."""
-    return with_client(url, lambda client, display: _follow(client, video_id, display, as_json))
+    return with_client(url, lambda client, display: follow(client, video_id, display, as_json))
 
 
-def cancel(video_id: VideoId, url: Url = HERE, as_json: AsJson = False) -> int:
+def cancel(
+    video_id: VideoId,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until nothing of it runs any more.")] = False,
+    url: Url = HERE,
+    as_json: AsJson = False,
+) -> int:
     """Cancel what runs for a video."""
 
     async def ask(client: "Client", display: "ProgressDisplay") -> int:
-        _print_video(await client.cancel(video_id), as_json)
+        video = await client.cancel(video_id)
+        if wait:
+            run = video.last_run
+            video = [one async for one in client.watch(video_id, run_id=run.id if run else None)][-1]
+        print_video(video, as_json)
         return Outcome.DONE
 
     return with_client(url, ask)
@@ -209,12 +222,15 @@ def with_client(url: str, act: Callable[["Client", "ProgressDisplay"], Awaitable
         raise ServerUnreachable(url, f"{error.reason}; {advice}") from error
 
 
-async def _follow(client: "Client", video_id: str, display: "ProgressDisplay", as_json: bool) -> int:
+async def follow(
+    client: "Client", video_id: str, display: "ProgressDisplay", as_json: bool, *, run_id: str | None = None
+) -> int:
+    """Show how the video, or that run of it, goes on; ``VideoFailed`` where it doesn't end well."""
     from moviola_cli.outcome import VideoFailed
     from moviola_cli.progress_display import label
 
     last, said = None, None
-    async for video in client.watch(video_id):
+    async for video in client.watch(video_id, run_id=run_id):
         last = video
         if video.state != said:
             said = video.state
@@ -228,15 +244,16 @@ async def _follow(client: "Client", video_id: str, display: "ProgressDisplay", a
                 display.update(label(name, passes[name]), step.progress)
     if last is None:
         raise AssertionError("watching yields the video at least once")
-    if last.status == "ready":
-        _print_video(last, as_json)
+    run = last.last_run if run_id is not None else None
+    if (run.state if run else last.status) == "ready":
+        print_video(last, as_json)
         return Outcome.DONE
-    failure = last.failure
+    failure = run.failure if run else last.failure
     error = VideoFailed(failure.code, failure.message) if failure else VideoFailed("video.canceled", "It was canceled.")
     raise error
 
 
-def _recipe_text(recipe: str | None) -> str | None:
+def recipe_text(recipe: str | None) -> str | None:
     """The recipe as the server takes it: the file's JSON, checked here already, or a name that the server may know."""
     if recipe is None or not Path(recipe).is_file():
         if recipe is not None and ("/" in recipe or recipe.endswith(".json")):
@@ -256,7 +273,7 @@ def _with_captions(recipe: str | None, languages: Sequence[str]) -> str:
     return compose_recipe(flags, read_recipe(recipe or "showcase")).model_dump_json(exclude_none=True)
 
 
-def _print_video(video: "VideoDocument", as_json: bool) -> None:
+def print_video(video: "VideoDocument", as_json: bool) -> None:
     line = f"{video.id} {video.status} {video.title}"
     typer.echo(video.model_dump_json(by_alias=True, indent=2) if as_json else line)
 

@@ -26,8 +26,9 @@ _DRAIN_SECONDS = 10.0
 
 def up(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
     """Serve everything in one process: API, orchestrator, worker and the page."""
+    from moviola.settings import scheme
     from moviola.telemetry import configure_logging
-    from moviola_api.guard import refuse_open_host
+    from moviola_api.guard import is_open, refuse_open_host
     from moviola_cli.data_dir import held_data_dir
     from moviola_cli.effective_settings import effective_settings
 
@@ -36,7 +37,8 @@ def up(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
     preset = {"worker_capacity": max(2, (os.cpu_count() or 1) // 4), "drain_seconds": _DRAIN_SECONDS}
     effective = effective_settings(flags, command="moviola up", preset=preset)
     settings = effective.settings
-    refuse_open_host(settings)
+    if is_open(settings) and scheme(settings.database_url) == "sqlite" and not settings.database_path().exists():
+        refuse_open_host(settings, keys=False)  # nothing was ever kept here, so there are no keys
     refuse_taken_port(settings.host, settings.port)
     with held_data_dir(settings.data_dir):
         configure_logging(settings, "moviola")

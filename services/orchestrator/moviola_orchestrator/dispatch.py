@@ -1,8 +1,9 @@
 """Put waiting tasks on the queues of the workers, a few at a time.
 
 The window: at most two unclaimed tasks per live worker (times its capacity) and kind are on the bus; the rest wait as
-rows, where priority and cancel can still decide over them. The row's change and the command are one transaction, under
-the lock of the run, so that of any number of replicas one dispatches a task.
+rows, where priority, fairness and cancel can still decide over them. A worker that rests counts for none. The row's
+change and the command are one transaction, under the lock of the run, so that of any number of replicas one dispatches
+a task.
 """
 
 import asyncio
@@ -58,7 +59,7 @@ class Dispatcher:
                 await self._ledger.bells.dispatch.heard(timeout=self._tick)
 
     async def dispatch_waiting(self) -> int:
-        """Dispatch what there is room for, higher priorities and older tasks first; how many that were."""
+        """Dispatch what there is room for, as `Tasks.waiting` orders it; how many that were."""
         async with self._ledger.store.snapshot() as view:
             chosen = await self._chosen(view)
         return sum([await self._dispatched(task) for task in chosen])
@@ -81,9 +82,10 @@ class Dispatcher:
         return decisions
 
     async def _chosen(self, view: Transaction) -> list[Task]:
-        """Those whose turn it is: for each kind as many as there is room for, by priority and age."""
+        """Those whose turn it is: for each kind as many as there is room for."""
         now = self._ledger.clock()
-        free = room(await view.workers.alive(since=now - self._silent), await view.tasks.unclaimed())
+        alive = await view.workers.alive(since=now - self._silent)
+        free = room([worker for worker in alive if not worker.rests(now)], await view.tasks.unclaimed())
         chosen: list[Task] = []
         while free:
             limit = sum(free.values())

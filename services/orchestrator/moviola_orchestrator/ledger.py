@@ -13,9 +13,22 @@ import structlog
 
 from moviola.errors import StaleVersion
 from moviola.ports.message_bus import post
-from moviola.ports.video_store import Transaction, VideoStore
+from moviola.ports.video_store import Transaction, VideoStore, VideoWithRuns
 from moviola.settings import Settings
-from moviola.video import Run, RunId, RunState, TaskState, Tenant, VideoId, VideoState, new_id, utc_now
+from moviola.video import (
+    TERMINAL_RUN_STATES,
+    Run,
+    RunId,
+    RunState,
+    TaskState,
+    Tenant,
+    VideoId,
+    VideoState,
+    awaits_run,
+    new_id,
+    utc_now,
+)
+from moviola_orchestrator.again import begin_again
 from moviola_orchestrator.bells import Bells
 from moviola_orchestrator.deciding import decide
 from moviola_orchestrator.decision import Decision, Moment, Policy, Snapshot
@@ -49,18 +62,34 @@ class Ledger:
         self._chance = chance
 
     async def begin(self, tenant: Tenant, video_id: VideoId, *, also: Also | None = None) -> Decision | None:
-        """Begin the first run of an uploaded video; None, and nothing done, where there is nothing to begin."""
+        """Begin the run of an uploaded video that is to be made, its first or one that was asked for.
+
+        None, and nothing done, where there is none, or while the one before it goes on.
+        """
 
         async def decided(transaction: Transaction) -> list[Decision]:
             found = await transaction.videos.get(tenant, video_id)
-            if found is None or found.latest is not None or found.video.state is not VideoState.UPLOADED:
+            if found is None or found.video.state is not VideoState.UPLOADED:
                 return []
-            decision = begin(found.video, self._moment())
+            decision = await self._begun(transaction, found)
+            if decision is None:
+                return []
             await transaction.runs.add(decision.run)
             await self._write(transaction, decision)
-            return [decision, *(await also(transaction, Snapshot(decision.run, decision.tasks)) if also else ())]
+            begun = Snapshot(decision.run, decision.tasks, serving=found.serving is not None)
+            return [decision, *(await also(transaction, begun) if also else ())]
 
         return await self._committed(decided)
+
+    async def _begun(self, transaction: Transaction, found: VideoWithRuns) -> Decision | None:
+        video, latest = found.video, found.latest
+        if latest is None:
+            return begin(video, self._moment())
+        if not awaits_run(video, latest) or latest.state not in TERMINAL_RUN_STATES:
+            return None
+        earlier = Snapshot(latest, tuple(await transaction.tasks.of_run(latest.id)))
+        serving = found.serving is not None
+        return begin_again(video, earlier, self._moment(), fusion=self.policy.fusion, serving=serving)
 
     async def decide(self, run_id: RunId, event: Happening, *, also: Also | None = None) -> Decision | None:
         """Decide what *event* makes of a run, and commit it; None where there is no such run."""
@@ -104,19 +133,18 @@ class Ledger:
                 self.bells.dispatch.ring_in((task.not_before - self.clock()).total_seconds())
 
     async def call_off(self, tenant: Tenant, video_id: VideoId, event: CancelRequested | DeleteRequested) -> None:
-        """Cancel what the client meant: the run that was the latest when it asked.
+        """Cancel what the client meant: the run that was asked for last, at the time.
 
-        The times of two hosts are compared only where there are several runs to choose from.
+        Who asks for another run takes back what was canceled before, so that a late word of it does no harm.
         """
         async with self.store.snapshot() as view:
             found = await view.videos.get(tenant, video_id)
         if found is None:
             return
-        if found.latest is None:
+        if found.latest is None or awaits_run(found.video, found.latest):
             await self.begin(tenant, video_id)  # it is canceled as it begins
             return
-        asked = found.video.cancel_requested_at
-        meant = found.latest.number == 1 or (asked is not None and asked >= found.latest.created_at)
+        meant = found.latest.number == 1 or found.video.cancel_requested_at is not None
         if meant or isinstance(event, DeleteRequested):
             await self.decide(found.latest.id, event)
 

@@ -16,7 +16,18 @@ from moviola.video import RunState, TaskState
 
 RunTrigger = Literal[Kind, "finish", "fail", "cancel", "stopped"]
 TaskTrigger = Literal[
-    "dispatch", "start", "succeed", "error", "expire", "overrun", "release", "unclaim", "lose", "cancel", "abandon"
+    "dispatch",
+    "adopt",
+    "start",
+    "succeed",
+    "error",
+    "expire",
+    "overrun",
+    "release",
+    "unclaim",
+    "lose",
+    "cancel",
+    "abandon",
 ]
 
 STATE_OF_KIND: Mapping[Kind, RunState] = {
@@ -86,6 +97,8 @@ TASK_STATES: tuple[TaskState, ...] = tuple(TaskState)
 _PENDING, _DISPATCHED, _RUNNING = TaskState.PENDING, TaskState.DISPATCHED, TaskState.RUNNING
 TASK_MOVES: tuple[Move, ...] = (
     Move("dispatch", (_PENDING,), _DISPATCHED),
+    # Another run has made the same already.
+    Move("adopt", (_PENDING,), TaskState.SUCCEEDED),
     Move("unclaim", (_DISPATCHED,), _PENDING),
     # From pending too: the command of an unclaimed attempt may be taken after all.
     Move("start", (_PENDING, _DISPATCHED), _RUNNING),

@@ -22,34 +22,46 @@ from moviola.video import (
     TaskState,
     Video,
 )
+from moviola_orchestrator.cost import cost_of
 from moviola_orchestrator.decision import Decision, Moment, Snapshot
 from moviola_orchestrator.draft import Draft
 from moviola_orchestrator.lifecycle import STATE_OF_KIND
 
 
-def begin(video: Video, moment: Moment, *, number: int = 1) -> Decision:
-    """The run *number* of a video that is uploaded, with the task that reads its facts.
+def begin(video: Video, moment: Moment) -> Decision:
+    """The first run of a video that is uploaded, with the task that reads its facts.
 
-    A cancel that was asked for before there was a run cancels this one, if it is the first.
+    A cancel that was asked for before there was a run cancels this one.
     """
+    draft = open_run(video, moment, "video.uploaded", "The video was uploaded.")
+    call_off_early(draft, video)
+    return draft.decision()
+
+
+def open_run(video: Video, moment: Moment, event: str, cause: str, *, number: int = 1, serving: bool = False) -> Draft:
+    """A run that has just been made, under the id that was asked for, if any."""
     run = Run(
-        id=RunId(moment.new_id()),
+        id=video.wanted_run or RunId(moment.new_id()),
         video_id=video.id,
         tenant=video.tenant,
         number=number,
         state=RunState.UPLOADED,
         recipe=video.recipe,
         priority=video.priority,
+        key_id=video.key_id,
         created_at=moment.now,
         updated_at=moment.now,
     )
-    draft = Draft(Snapshot(run, ()), "video.uploaded", moment)
-    cause = "The video was uploaded."
+    draft = Draft(Snapshot(run, (), serving), event, moment)
     draft.announce(None, cause)
     draft.add(_task(run, PROBE_PASS, moment), cause)
-    if number == 1 and video.cancel_requested_at is not None:
+    return draft
+
+
+def call_off_early(draft: Draft, video: Video) -> None:
+    """Heed a cancel that was asked for before the run was made."""
+    if video.cancel_requested_at is not None:
         cancel(draft, "A cancel was asked for before the run began.")
-    return draft.decision()
 
 
 def adopt_plan(draft: Draft, probe: Probe, *, fusion: bool, cause: str) -> None:
@@ -172,6 +184,8 @@ def _task(run: Run, one: Pass, moment: Moment) -> Task:
         kind=one.kind,
         state=TaskState.PENDING,
         priority=run.priority,
+        key_id=run.key_id,
+        cost=cost_of(one, run.probe),
         created_at=moment.now,
     )
 

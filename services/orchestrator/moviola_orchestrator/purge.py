@@ -1,7 +1,7 @@
 """Delete what is left of deleted videos, once no worker can write there any more."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -9,7 +9,7 @@ from moviola import object_keys
 from moviola.messages import VideoDeleted
 from moviola.ports.message_bus import post
 from moviola.ports.object_storage import ObjectStorage
-from moviola.video import TERMINAL_RUN_STATES, Run, RunState, Video
+from moviola.video import TERMINAL_RUN_STATES, Run, RunState, Task, TaskState, Video
 from moviola_orchestrator.happenings import DeleteRequested
 from moviola_orchestrator.ledger import Ledger
 
@@ -37,16 +37,25 @@ async def purge(video: Video, ledger: Ledger, storage: ObjectStorage) -> bool:
 
 
 async def _at_work(runs: Sequence[Run], ledger: Ledger, now: datetime) -> bool:
-    """Whether some worker has a lease: it runs, or was told to stop and may not have heard."""
+    """Whether some worker may still write: it has a lease, or was told to stop and may not have heard."""
+    lease = timedelta(seconds=ledger.policy.lease_seconds)
     async with ledger.store.snapshot() as view:
         for run in runs:
             tasks = await view.tasks.of_run(run.id)
-            if any(task.lease_until is not None and task.lease_until > now for task in tasks):
+            if any(_may_write(task, now, lease) for task in tasks):
                 return True
             current = await view.runs.get(run.id)
             if current is not None and current.state not in TERMINAL_RUN_STATES:
                 return True
     return False
+
+
+def _may_write(task: Task, now: datetime, lease: timedelta) -> bool:
+    if task.lease_until is not None and task.lease_until > now:
+        return True
+    # Called off while its command was on the way: a worker may have it and have said so too late.
+    unheard = task.state is TaskState.CANCELED and task.dispatched_at is not None and task.started_at is None
+    return unheard and task.finished_at is not None and task.finished_at + lease > now
 
 
 async def _forget(video: Video, runs: Sequence[Run], ledger: Ledger) -> bool:

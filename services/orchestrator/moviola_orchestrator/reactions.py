@@ -5,6 +5,7 @@ bus until it counts as a dead letter. A message that can't be read, or that brea
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -21,18 +22,25 @@ from moviola.messages import (
     TaskSucceeded,
     VideoCancelRequested,
     VideoDeleteRequested,
+    VideoReprocessRequested,
+    VideoRetryRequested,
     VideoUploaded,
     WorkerAlive,
 )
 from moviola.ports.message_bus import Delivery, MessageBus, post
+from moviola.ports.object_storage import ObjectStorage
+from moviola.ports.video_store import Transaction
 from moviola.telemetry import about
 from moviola.topology import ORCHESTRATOR
 from moviola.video import Worker
 from moviola_orchestrator.bells import pause
+from moviola_orchestrator.decision import Decision, Snapshot
 from moviola_orchestrator.dispatch import Dispatcher
 from moviola_orchestrator.happenings import CancelRequested, DeleteRequested, WorkerWord
 from moviola_orchestrator.in_order import InOrder
 from moviola_orchestrator.ledger import Ledger
+from moviola_orchestrator.losers import collect_losers
+from moviola_orchestrator.quarantine import Quarantine
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 AT_ONCE = 64
@@ -42,10 +50,19 @@ FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 class Reactions:
     """What the orchestrator does about each message of its queue."""
 
-    def __init__(self, bus: MessageBus, ledger: Ledger, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        bus: MessageBus,
+        ledger: Ledger,
+        dispatcher: Dispatcher,
+        quarantine: Quarantine,
+        storage: ObjectStorage,
+    ) -> None:
         self._bus = bus
         self._ledger = ledger
         self._at_once = dispatcher.at_once
+        self._quarantine = quarantine
+        self._storage = storage
 
     async def run(self, stopping: asyncio.Event) -> None:
         """React until *stopping*; what is then undecided goes back to the queue."""
@@ -68,9 +85,11 @@ class Reactions:
                     # The correlation id is the video's; what has none (worker.alive) keeps its order among its like.
                     order.put(delivery.envelope.correlation_id or delivery.envelope.type, delivery)
 
-            feeding = group.create_task(feed())
-            await stopping.wait()
+            feeding, told = group.create_task(feed()), group.create_task(stopping.wait())
+            # Deliveries never end by themselves; should they, we consume anew rather than wait for ever.
+            await asyncio.wait((feeding, told), return_when=asyncio.FIRST_COMPLETED)
             feeding.cancel()
+            told.cancel()
 
     async def handle(self, delivery: Delivery, stopping: asyncio.Event) -> None:
         """React to one delivery and decide it; undecided only where the process stops while the database is away."""
@@ -96,7 +115,7 @@ class Reactions:
     async def react(self, message: Message) -> None:
         """Commit what *message* makes of things; twice is as good as once."""
         match message:
-            case VideoUploaded():
+            case VideoUploaded() | VideoRetryRequested() | VideoReprocessRequested():
                 await self._ledger.begin(message.tenant, message.video_id, also=self._at_once)
             case VideoCancelRequested():
                 await self._ledger.call_off(message.tenant, message.video_id, CancelRequested())
@@ -113,7 +132,13 @@ class Reactions:
                 raise MalformedMessage(f"The orchestrator has nothing to do with {message.type}.")
 
     async def _heard(self, word: WorkerWord) -> None:
-        decision = await self._ledger.decide(word.run_id, word, also=self._at_once)
+        async def also(transaction: Transaction, snapshot: Snapshot) -> Sequence[Decision]:
+            await self._quarantine.judge(transaction, word)
+            return await self._at_once(transaction, snapshot)
+
+        decision = await self._ledger.decide(word.run_id, word, also=also)
+        if decision is not None:
+            await collect_losers(self._storage, decision, word)
         if decision is None and isinstance(word, TaskStarted | TaskHeartbeat):
             # The run is gone, purged with its video.
             async with self._ledger.store.transaction() as transaction:
@@ -142,4 +167,7 @@ class Reactions:
                 seen_at=self._ledger.clock(),
             )
             await transaction.workers.seen(worker)
+            reminded = await self._quarantine.remind(transaction, word.worker)
+        if reminded:
+            self._ledger.bells.outbox.ring()
         self._ledger.bells.dispatch.ring()

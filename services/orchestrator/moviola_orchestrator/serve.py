@@ -1,7 +1,6 @@
 """Run the orchestrator: as a service of its own, any number of replicas, or inside the embedded system."""
 
 import asyncio
-import signal
 
 import structlog
 
@@ -11,12 +10,14 @@ from moviola.ports.message_bus import MessageBus
 from moviola.ports.object_storage import ObjectStorage
 from moviola.ports.video_store import VideoStore
 from moviola.settings import Settings
+from moviola.stopping import stop_on_signals
 from moviola.telemetry import configure_logging
 from moviola_orchestrator.bells import Bells, pause
 from moviola_orchestrator.dispatch import Dispatcher
 from moviola_orchestrator.endpoints import open_endpoints
 from moviola_orchestrator.ledger import Ledger
 from moviola_orchestrator.outbox import Relay
+from moviola_orchestrator.quarantine import Quarantine
 from moviola_orchestrator.reactions import Reactions
 from moviola_orchestrator.sweeper import Sweeper
 from moviola_orchestrator.webhooks import WebhookSender
@@ -47,7 +48,7 @@ async def run_orchestrator(
         runs = await sweeper.recover()
         log.info("took up what the last process left", runs=runs)
     async with asyncio.TaskGroup() as group:
-        group.create_task(Reactions(bus, ledger, dispatcher).run(stopping))
+        group.create_task(Reactions(bus, ledger, dispatcher, Quarantine(settings, ledger.clock), storage).run(stopping))
         group.create_task(dispatcher.run(stopping))
         group.create_task(Relay(bus, store, bells.outbox, webhooks=bells.webhooks).run(stopping))
         group.create_task(_send_webhooks(store, bells, settings, stopping))
@@ -62,12 +63,13 @@ async def _send_webhooks(store: VideoStore, bells: Bells, settings: Settings, st
 
 
 async def serve(settings: Settings) -> None:
-    """One replica, from opening what it stands on to SIGTERM or SIGINT; waits for a database that is still starting."""
+    """One replica, from opening what it stands on to SIGTERM or SIGINT; waits for a database that is still starting.
+
+    A second signal exits at once.
+    """
     configure_logging(settings, "orchestrator")
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stop_on_signals(stopping)
     async with open_infrastructure(settings, parts=("bus", "store", "storage")) as opened:
         if await _migrated(opened.store, stopping):
             log.info("the orchestrator runs")

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import secrets
-import signal
 import socket
 from collections.abc import Sequence
 
@@ -15,6 +14,7 @@ from moviola.plan import Kind
 from moviola.ports.message_bus import MessageBus
 from moviola.ports.object_storage import ObjectStorage
 from moviola.settings import Settings
+from moviola.stopping import stop_on_signals
 from moviola.telemetry import configure_logging
 from moviola_workers.child_process import ChildProgram
 from moviola_workers.scratch import open_scratch
@@ -66,16 +66,3 @@ def worker_name() -> str:
     """A name for this run of a worker: where it runs, and a part that no other run has."""
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
     return f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
-
-
-def stop_on_signals(stopping: asyncio.Event) -> None:
-    """Set *stopping* at the first SIGTERM or SIGINT; exit at once, with 143 or 130, at the second."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _stop, stopping, number)
-
-
-def _stop(stopping: asyncio.Event, number: signal.Signals) -> None:
-    if stopping.is_set():
-        # The children die with us, and what is left in scratch is removed by the next worker.
-        os._exit(128 + number)
-    stopping.set()

@@ -13,18 +13,20 @@ import structlog
 
 from moviola import __version__
 from moviola.errors import BusUnavailable, MalformedMessage
-from moviola.messages import TaskCommand, WorkerAlive
+from moviola.messages import COMMANDS, TaskCommand, WorkerAlive
 from moviola.plan import Kind
 from moviola.ports.message_bus import Delivery, MessageBus
 from moviola.telemetry import about
 from moviola.topology import task_queue
-from moviola_workers.cancels import heed_cancels
 from moviola_workers.child_process import Child
+from moviola_workers.hints import heed_hints
 from moviola_workers.interruption import unless
 from moviola_workers.presence import announce, leaving, show_life
 from moviola_workers.reporting import Reporter
+from moviola_workers.rest import Rest
 from moviola_workers.spares import Spares
 from moviola_workers.supervisor import Attempt, Place
+from moviola_workers.turns import Turns
 
 log = structlog.get_logger()
 
@@ -54,6 +56,8 @@ class Worker:
         self._kinds = tuple(kinds)
         self._stopping = stopping
         self._attempts: set[Attempt] = set()
+        self._turns = Turns(self._kinds, self._settings.worker_capacity)
+        self._rest = Rest()
 
     async def run(self) -> None:
         """Work; returns when the last task has ended or was handed back."""
@@ -61,9 +65,9 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(show_life(self._bus, self._alive(), every=every, stopping=self._stopping)),
-                group.create_task(heed_cancels(self._bus, self._attempts)),
+                group.create_task(heed_hints(self._bus, self._attempts, self._name, self._rest)),
             ]
-            slots = [group.create_task(self._fill_slot()) for _ in range(self._settings.worker_capacity)]
+            slots = [group.create_task(self._fill_slot(number)) for number in range(self._settings.worker_capacity)]
             await self._stopping.wait()
             await self._drain(slots)
             for task in background:
@@ -84,25 +88,36 @@ class Worker:
             log.warning("the bus did not take the end of a task; its lease has to expire")
             slot.cancel()
 
-    async def _fill_slot(self) -> None:
+    async def _fill_slot(self, number: int) -> None:
         child: Child | None = None
         try:
             while not self._stopping.is_set():
                 if child is None or not child.alive:
                     child = await unless(self._stopping, self._spares.take())
-                elif (delivery := await unless(self._stopping, self._take())) is not None:
+                elif (delivery := await unless(self._stopping, self._take(number))) is not None:
                     await self._handle(delivery, child)
         finally:
             if child is not None:
                 await child.end()
 
-    async def _take(self) -> Delivery | None:
+    async def _take(self, number: int) -> Delivery | None:
+        await self._rest.over()
+        queues = [task_queue(kind) for kind in self._turns.order(number)]
         try:
-            return await self._bus.take([task_queue(kind) for kind in self._kinds])
+            delivery = await unless(self._rest.called, self._bus.take(queues))
         except BusUnavailable as error:
             log.warning("the bus gives no tasks", error=str(error))
             await asyncio.sleep(BUS_PAUSE_SECONDS)
             return None
+        if delivery is not None:
+            self._note_turn(delivery, number)
+        return delivery
+
+    def _note_turn(self, delivery: Delivery, number: int) -> None:
+        """By its type; what is no task of ours is found out when it is handled."""
+        for kind in self._kinds:
+            if COMMANDS[kind].type == delivery.envelope.type:
+                self._turns.took(kind, number)
 
     async def _handle(self, delivery: Delivery, child: Child) -> None:
         if self._stopping.is_set():

@@ -15,7 +15,24 @@ from moviola.adapters.video_store.migration import _scripts
 from moviola.errors import StoreUnavailable
 from tests.contracts.video_store.conftest import Opener
 
-SQLITE = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name != 'alembic_version'"
+# Column by column: the words of a table that was altered are others than those of one that was made so.
+SQLITE = (
+    """
+    SELECT tables.name, columns.name, columns.type, columns."notnull", columns.dflt_value, columns.pk
+    FROM sqlite_master tables, pragma_table_info(tables.name) columns
+    WHERE tables.type = 'table' AND tables.name != 'alembic_version'
+    """,
+    """
+    SELECT tables.name, fk."table", fk."from", fk."to"
+    FROM sqlite_master tables, pragma_foreign_key_list(tables.name) fk WHERE tables.type = 'table'
+    """,
+    """
+    SELECT tables.name, ix."unique", ix.origin, (SELECT group_concat(name) FROM pragma_index_info(ix.name))
+    FROM sqlite_master tables, pragma_index_list(tables.name) ix
+    WHERE tables.type = 'table' AND tables.name != 'alembic_version'
+    """,
+    "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name != 'alembic_version'",
+)
 POSTGRESQL = (
     """
     SELECT table_name, column_name, data_type, collation_name, is_nullable, column_default, is_identity
@@ -35,7 +52,7 @@ def normalised(text: object) -> str:
 
 async def described(connection: AsyncConnection) -> set[Sequence[str]]:
     """Every table, column, index and constraint, as the database tells it."""
-    queries = (SQLITE,) if connection.dialect.name == "sqlite" else POSTGRESQL
+    queries = SQLITE if connection.dialect.name == "sqlite" else POSTGRESQL
     return {tuple(map(normalised, row)) for query in queries for row in await connection.execute(sa.text(query))}
 
 

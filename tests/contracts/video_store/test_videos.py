@@ -9,7 +9,7 @@ import pytest
 from moviola.errors import StaleVersion
 from moviola.ports.video_store import VideoFilter, VideoStore, VideoWithRuns
 from moviola.recipe import SHOWCASE
-from moviola.video import DEFAULT_TENANT, RunState, Status, Tenant, VideoId, VideoState, new_id, status_of
+from moviola.video import DEFAULT_TENANT, RunId, RunState, Status, Tenant, VideoId, VideoState, new_id, status_of
 from tests.contracts.video_store.records import NOW, a_run, a_task, a_video, an_entry, at
 
 OTHER = Tenant("other")
@@ -226,6 +226,32 @@ async def test_a_video_that_is_saved_after_its_run_began_does_not_wait_again(sto
 
     async with store.snapshot() as tx:
         assert await tx.videos.without_run(limit=9) == []
+
+
+async def test_a_video_whose_next_run_was_asked_for_waits_for_it_and_is_queued_unless_it_is_ready(
+    store: VideoStore,
+) -> None:
+    failed, ready = a_video(), a_video()
+    wanted = {video.id: RunId(new_id()) for video in (failed, ready)}
+    async with store.transaction() as tx:
+        for video, state in ((failed, RunState.FAILED), (ready, RunState.READY)):
+            await tx.videos.add(video)
+            await tx.runs.add(a_run(video, state=state))
+            await tx.videos.save(replace(video, wanted_run=wanted[video.id]))
+            await tx.videos.save(replace(video, wanted_run=wanted[video.id], title="New", version=2))
+
+        async def with_status(status: Status) -> list[VideoId]:
+            page = await tx.videos.page(VideoFilter(tenant=DEFAULT_TENANT, status=status), limit=9)
+            return [one.video.id for one in page]
+
+        assert [video.id for video in await tx.videos.without_run(limit=9)] == [failed.id, ready.id]
+        assert await with_status(Status.QUEUED) == [failed.id]
+        assert await with_status(Status.READY) == [ready.id]
+        assert await with_status(Status.FAILED) == []
+
+        await tx.runs.add(a_run(failed, id=wanted[failed.id], number=2, state=RunState.PROBING))
+        assert [video.id for video in await tx.videos.without_run(limit=9)] == [ready.id]
+        assert await with_status(Status.PROCESSING) == [failed.id]
 
 
 async def test_a_cancel_is_to_be_done_if_it_was_asked_for_during_the_latest_run(store: VideoStore) -> None:

@@ -19,8 +19,12 @@ def test_any_other_name_is_a_stranger(host: str) -> None:
 
 def test_an_address_that_others_can_reach_is_refused_with_what_to_do() -> None:
     with pytest.raises(Refused, match="MOVIOLA_TRUST_NETWORK=true"):
-        refuse_open_host(Settings(host="0.0.0.0"))
+        refuse_open_host(Settings(host="0.0.0.0"), keys=False)
 
 
 def test_a_private_network_may_be_trusted() -> None:
-    refuse_open_host(Settings(host="0.0.0.0", trust_network=True))
+    refuse_open_host(Settings(host="0.0.0.0", trust_network=True), keys=False)
+
+
+def test_keys_keep_strangers_out() -> None:
+    refuse_open_host(Settings(host="0.0.0.0"), keys=True)

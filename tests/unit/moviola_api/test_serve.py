@@ -17,6 +17,7 @@ async def test_an_address_that_strangers_can_reach_is_refused(tmp_path: Path) ->
     settings = Settings(data_dir=tmp_path, host="0.0.0.0", port=0)
 
     async with open_infrastructure(settings) as parts:
+        await parts.store.migrate()
         with pytest.raises(Refused, match=r"no API keys yet"):
             await run_api(parts, settings, stopping=asyncio.Event())
 

@@ -33,6 +33,8 @@ class Server:
     parts: list[str] = field(default_factory=list)
     package: tuple[str, ...] = ()
     canceled: list[str] = field(default_factory=list)
+    asked: list[object] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
 
     def video(self) -> dict[str, object]:
         status, state, progress = self.states[0]
@@ -51,8 +53,21 @@ class Server:
             "failure": {"code": "media.corrupt", "step": "render", "message": "It is broken."}
             if status == "failed"
             else None,
+            "last_run": self.run(self.runs[0]) if self.runs else None,
             "created_at": "2026-01-02T03:04:05Z",
         }
+
+    def run(self, state: str) -> dict[str, object]:
+        failure = {"code": "worker.crashed", "step": "render", "message": "It broke."} if state == "failed" else None
+        return {"id": "r2", "number": 2, "state": state, "failure": failure, "serving": state == "ready"}
+
+    async def again(self, request: web.Request) -> web.Response:
+        self.asked.append(await request.json() if request.can_read_body else None)
+        retry = request.path.endswith("/retry")
+        return web.json_response(self.video() if retry else self.run("uploaded"), status=202)
+
+    async def list_runs(self, request: web.Request) -> web.Response:
+        return web.json_response({"data": [self.run("failed"), {"id": "r1", "number": 1, "state": "ready"}]})
 
     async def show(self, request: web.Request) -> web.Response:
         self.authorization.add(request.headers.get("Authorization"))
@@ -79,6 +94,7 @@ class Server:
         await response.prepare(request)
         while len(self.states) > 1:
             self.states.pop(0)
+            self.runs[:1] = self.runs[:1] if len(self.runs) == 1 else []
             await response.write(b"event: state\ndata: {}\n\n")
             # Each is seen before the next one happens.
             await asyncio.sleep(0.05)
@@ -96,6 +112,9 @@ async def server() -> AsyncIterator[Server]:
     application.router.add_post("/v1/videos", fake.take)
     application.router.add_get("/v1/videos/{id}", fake.show)
     application.router.add_post("/v1/videos/{id}/cancel", fake.cancel)
+    application.router.add_post("/v1/videos/{id}/retry", fake.again)
+    application.router.add_post("/v1/videos/{id}/runs", fake.again)
+    application.router.add_get("/v1/videos/{id}/runs", fake.list_runs)
     application.router.add_get("/v1/videos/{id}/events", fake.events)
     application.router.add_get("/v1/videos/{id}/files/{name:.+}", fake.file)
     runner = web.AppRunner(application, access_log=None)
@@ -174,6 +193,47 @@ async def test_watching_a_video_that_fails_is_status_1_with_its_code(server: Ser
 async def test_cancel_asks_the_server(server: Server, tmp_path: Path) -> None:
     assert (await moviola(server, tmp_path, "cancel", "v1"))[0] == 0
     assert server.canceled == ["v1"]
+
+
+async def test_reprocess_sends_the_recipe_and_waits_for_its_run_only(server: Server, tmp_path: Path) -> None:
+    server.states = [("ready", "rendering", 0.5), ("ready", "ready", 1.0)]
+    server.runs = ["rendering", "ready"]
+    given = ("--recipe", "showcase", "--end", "3", "--priority", "5", "--wait")
+
+    status, out, err = await moviola(server, tmp_path, "reprocess", "v1", *given)
+
+    assert (status, out) == (0, "v1 ready A film\n")
+    assert "A film: rendering" in err.splitlines()
+    (asked,) = server.asked
+    assert isinstance(asked, dict)
+    assert (asked["priority"], asked["recipe"]["steps"][0]) == (5, {"step": "trim", "start": 0.0, "end": 3.0})
+
+
+async def test_a_reprocessing_that_fails_is_status_1_though_the_video_stays_ready(
+    server: Server, tmp_path: Path
+) -> None:
+    server.states = [("ready", "rendering", 0.5), ("ready", "ready", 1.0)]
+    server.runs = ["rendering", "failed"]
+
+    status, out, err = await moviola(server, tmp_path, "reprocess", "v1", "--wait")
+
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1] == "moviola: worker.crashed: It broke."
+
+
+async def test_retry_asks_and_waits(server: Server, tmp_path: Path) -> None:
+    server.states = [("queued", "uploaded", 0.0), ("ready", "ready", 1.0)]
+    server.runs = ["uploaded", "ready"]
+
+    status, out, _ = await moviola(server, tmp_path, "retry", "v1", "--wait")
+
+    assert (status, out, server.asked) == (0, "v1 ready A film\n", [None])
+
+
+async def test_runs_are_listed_with_why_they_failed(server: Server, tmp_path: Path) -> None:
+    status, out, _ = await moviola(server, tmp_path, "runs", "v1")
+
+    assert (status, out) == (0, "2\tr2\tfailed worker.crashed: It broke.\n1\tr1\tready\n")
 
 
 async def test_download_is_verified_and_leaves_nothing_else(server: Server, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from moviola_orchestrator.bells import Bells
 from moviola_orchestrator.dispatch import Dispatcher
 from moviola_orchestrator.ledger import Ledger
 from moviola_orchestrator.outbox import Relay
+from moviola_orchestrator.quarantine import Quarantine
 from moviola_orchestrator.reactions import Reactions
 from moviola_orchestrator.sweeper import Sweeper
 from tests.unit.moviola_orchestrator.scene import facts, uploaded_video
@@ -167,7 +168,7 @@ class Stage:
         self.stopping = asyncio.Event()
         self.ledger = Ledger(self.store, settings, self.bells, clock=lambda: self.now, chance=lambda: 0.5)
         self.dispatcher = Dispatcher(self.ledger, settings)
-        self.reactions = Reactions(bus, self.ledger, self.dispatcher)
+        self.reactions = Reactions(bus, self.ledger, self.dispatcher, Quarantine(settings, self.ledger.clock), storage)
         self.relay = Relay(bus, self.store, self.bells.outbox)
         self.sweeper = Sweeper(bus, self.ledger, storage, settings, alone=True)
 

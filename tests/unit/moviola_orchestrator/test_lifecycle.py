@@ -60,6 +60,7 @@ def test_every_run_state_answers_every_trigger_as_the_law_says(state: RunState, 
 
 TASK_LAW: dict[tuple[TaskState, str], TaskState] = {
     (T.PENDING, "dispatch"): T.DISPATCHED,
+    (T.PENDING, "adopt"): T.SUCCEEDED,
     (T.PENDING, "start"): T.RUNNING,
     (T.PENDING, "cancel"): T.CANCELED,
     (T.DISPATCHED, "start"): T.RUNNING,

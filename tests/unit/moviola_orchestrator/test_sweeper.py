@@ -255,6 +255,18 @@ async def test_a_purge_waits_for_the_worker(stage: Stage, video: Video) -> None:
     assert deleted(stage) == [video.id]
 
 
+async def test_a_purge_waits_for_a_worker_that_may_have_just_taken_the_command(stage: Stage, video: Video) -> None:
+    """It may have said so too late, and write before it hears that nobody wants its result."""
+    await put_objects(stage, video)
+    await stage.command("probe")
+    await stage.delete(video)
+    await stage.sweeper.sweep()
+    assert (await stage.run_of(video)).state is RunState.CANCELED
+    assert len(await objects(stage)) == 2
+    await stage.pass_time(40)
+    assert await objects(stage) == []
+
+
 async def test_a_purge_does_not_wait_for_ever_for_a_worker_that_is_lost(stage: Stage, video: Video) -> None:
     await put_objects(stage, video)
     await stage.start("probe")

@@ -22,13 +22,38 @@ from moviola_workers.serve import serve
 asyncio.run(serve(Settings(log_format="json"), ["probe"]))
 """
 
+# A service that never gets to its end, since what it stands on does not close.
+HELD = """
+import asyncio, importlib, sys
+from contextlib import asynccontextmanager
+from moviola.settings import Settings
+service = importlib.import_module(sys.argv[1])
+opened = service.open_infrastructure
+
+@asynccontextmanager
+async def held(settings, **parts):
+    async with opened(settings, **parts) as infrastructure:
+        yield infrastructure
+        await asyncio.Event().wait()
+
+service.open_infrastructure = held
+
+async def main():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(service.serve(Settings(log_format="json")))
+        await asyncio.sleep(1)
+        print("held", file=sys.stderr, flush=True)
+
+asyncio.run(main())
+"""
+
 # A worker in the midst of a task; the real service's signals, the tests' own bus and steps.
 BUSY = """
 import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, "")
 from moviola.telemetry import configure_logging
-from moviola_workers.serve import stop_on_signals
+from moviola.stopping import stop_on_signals
 from tests.unit.moviola_workers_service.workbench import open_bench
 
 async def main(place):
@@ -86,6 +111,18 @@ async def test_second_signal_exits_at_once_and_the_child_goes_too(tmp_path, numb
         async with asyncio.timeout(50):
             assert await running.wait() == 128 + number
         await gone(child)
+
+
+@pytest.mark.parametrize("service", ["moviola_api.serve", "moviola_orchestrator.serve"])
+async def test_every_service_exits_at_once_at_a_second_signal(tmp_path, service):
+    # With a loop that is held up it can't stop by itself; SIGTERM waits for it, the second one doesn't.
+    async with process(HELD, service, MOVIOLA_DATA_DIR=str(tmp_path), MOVIOLA_PORT="0") as running:
+        await line_with(running, b"held")
+        for _ in range(2):
+            running.terminate()
+            await asyncio.sleep(0.2)  # two signals at once may be one
+        async with asyncio.timeout(20):
+            assert await running.wait() == 128 + signal.SIGTERM
 
 
 async def test_what_a_killed_worker_left_is_removed_by_the_next_one(tmp_path):

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 import stamina
 
-from moviola.messages import CancelTasks, Limits, TaskHeartbeat, TaskProgress
+from moviola.messages import CancelTasks, Limits, RestWorker, TaskHeartbeat, TaskProgress
 from moviola.ports.message_bus import Envelope, Posting, post
 from moviola.topology import DEAD, TASKS, Address, task_queue
 from moviola.video import utc_now
@@ -297,7 +297,8 @@ async def test_worker_announces_itself_at_once_and_says_when_it_leaves(tmp_path)
 
 
 async def test_worker_runs_as_many_tasks_at_once_as_its_capacity(tmp_path):
-    async with open_worker(tmp_path, worker_capacity=2) as bench:
+    """One place is kept for short ones."""
+    async with open_worker(tmp_path, worker_capacity=3) as bench:
         places = [tmp_path / "one", tmp_path / "two"]
         for place in places:
             place.mkdir()
@@ -305,6 +306,42 @@ async def test_worker_runs_as_many_tasks_at_once_as_its_capacity(tmp_path):
         for command, _, until in tasks:
             until.touch()
             assert (await bench.end_of(command)).type == "task.succeeded"
+
+
+async def test_short_task_does_not_wait_for_long_ones_that_came_before(tmp_path):
+    async with open_worker(tmp_path, worker_capacity=2) as bench:
+        encode, _, until = await running(bench, tmp_path)
+        waiting = await bench.send(await bench.task("copy"))
+        probe = await bench.send(await bench.task("copy", kind="probe"))
+        assert (await bench.end_of(probe)).type == "task.succeeded"
+        assert (bench.of(waiting), bench.of(encode, *CHATTER)) == ([], ["task.started"])
+        until.touch()
+        assert (await bench.end_of(waiting)).type == "task.succeeded"
+
+
+async def test_worker_that_is_told_to_rest_takes_nothing_until_it_may(tmp_path):
+    async with open_worker(tmp_path) as bench:
+        name = (await bench.hear(lambda message: message.type == "worker.alive")).worker
+        command, _, until = await running(bench, tmp_path)
+        await bench.bus.publish([post(RestWorker(worker="another", seconds=60))])
+        await bench.bus.publish([post(RestWorker(worker=name, seconds=60))])
+        waiting = await bench.send(await bench.task("copy"))
+        until.touch()
+        assert (await bench.end_of(command)).type == "task.succeeded"
+        for _ in range(3):  # signs of life that it gives while the task lies there
+            said = len(bench.alive())
+            await bench.hear(lambda message, said=said: len(bench.alive()) > said)
+        assert (bench.of(waiting), await bench.bus.depth(task_queue("render"))) == ([], 1)
+        await bench.bus.publish([post(RestWorker(worker=name, seconds=0))])
+        assert (await bench.end_of(waiting)).type == "task.succeeded"
+
+
+async def test_worker_that_waits_for_a_task_heeds_a_rest_and_goes_on_after_it(tmp_path):
+    async with open_worker(tmp_path) as bench:
+        name = (await bench.hear(lambda message: message.type == "worker.alive")).worker
+        await bench.bus.publish([post(RestWorker(worker=name, seconds=0.5))])
+        command = await bench.send(await bench.task("copy"))
+        assert (await bench.end_of(command)).type == "task.succeeded"
 
 
 async def test_storage_that_stays_away_fails_the_attempt_but_not_for_good(bench):

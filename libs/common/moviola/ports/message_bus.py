@@ -98,7 +98,7 @@ class MessageBus(Protocol):
         """
 
     async def take(self, queues: Sequence[str]) -> Delivery:
-        """Wait for one message from any of *queues*, taking turns, and hold no other one meanwhile or afterwards.
+        """Wait for one message from the first of *queues* that has one, and hold no other meanwhile or afterwards.
 
         Cancelling it loses nothing. A lost connection is mended behind it.
         """

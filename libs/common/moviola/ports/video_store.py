@@ -12,8 +12,9 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from moviola.api_keys import ApiKey
 from moviola.ports.message_bus import Posting
-from moviola.video import HistoryEntry, Run, RunId, Status, Task, TaskId, Tenant, Video, VideoId, Worker
+from moviola.video import HistoryEntry, KeyId, Run, RunId, Status, Task, TaskId, Tenant, Video, VideoId, Worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,10 @@ class Videos(Protocol):
         """The newest first, at most *limit*, only those older than the video *before*."""
 
     async def without_run(self, *, limit: int) -> Sequence[Video]:
-        """Uploaded videos of all tenants that no run was ever made for, the oldest first."""
+        """Uploaded videos of all tenants whose run, the first or one that was asked for, is still to be made.
+
+        The oldest first; a run that is added is the one that was asked for.
+        """
 
     async def to_cancel(self, *, limit: int) -> Sequence[Video]:
         """Videos whose cancel was asked for after their latest, unfinished run was made."""
@@ -91,7 +95,8 @@ class Runs(Protocol):
 class Tasks(Protocol):
     """Written by the orchestrator only, always under the lock of the task's run."""
 
-    async def add(self, tasks: Sequence[Task]) -> None: ...
+    async def add(self, tasks: Sequence[Task]) -> None:
+        """Each gets its turn among those that wait: see `waiting`."""
 
     async def save(self, tasks: Sequence[Task]) -> None: ...
 
@@ -102,7 +107,11 @@ class Tasks(Protocol):
         """Move the lease on without the run's lock; False, and nothing done, unless that owner is running it now."""
 
     async def waiting(self, kinds: Collection[str], *, now: datetime, limit: int) -> Sequence[Task]:
-        """Pending tasks of those kinds whose ``not_before`` has passed: higher priority first, then the oldest."""
+        """Pending tasks of those kinds whose ``not_before`` has passed: of each kind higher priority first.
+
+        Within a kind and a priority the API keys of a tenant, and the tenants, share the dispatches by cost: of any two
+        that have something waiting none is ahead by more than the largest tasks of both. Nothing waits for ever.
+        """
 
     async def unclaimed(self) -> Mapping[str, int]:
         """How many tasks are dispatched and not yet started, by kind; kinds with none are left out."""
@@ -166,13 +175,21 @@ class Answer:
     fingerprint: str
     video_id: VideoId
     status: int | None = None
+    run_id: RunId | None = None
 
 
 class IdempotencyKeys(Protocol):
     """Kept for 24 hours. Written by the API only."""
 
     async def begin(
-        self, tenant: Tenant, key: str, *, fingerprint: str, video_id: VideoId, now: datetime
+        self,
+        tenant: Tenant,
+        key: str,
+        *,
+        fingerprint: str,
+        video_id: VideoId,
+        now: datetime,
+        run_id: RunId | None = None,
     ) -> Answer | None:
         """Take the key; or, where it is taken and younger than 24 h, its present holder's answer, unchanged."""
 
@@ -400,10 +417,41 @@ class WebhookDeliveries(Protocol):
         """Forget what ended before that time; how many."""
 
 
+class ApiKeys(Protocol):
+    """Who may ask. Written by the API and by the operator."""
+
+    async def add(self, key: ApiKey) -> None: ...
+
+    async def by_digest(self, sha256: str) -> ApiKey | None:
+        """Of any tenant; one that has expired or was revoked, too."""
+
+    async def any(self) -> bool:
+        """Whether there ever was a key, be it revoked."""
+
+    async def all(self, tenant: Tenant | None = None) -> Sequence[ApiKey]:
+        """Of the tenant, or of all; the newest first."""
+
+    async def revoke(self, tenant: Tenant, key_id: KeyId, *, at: datetime) -> bool:
+        """Whether the tenant has such a key; one that was revoked stays revoked as of then."""
+
+    async def used(self, key_id: KeyId, *, at: datetime) -> None: ...
+
+
 class Workers(Protocol):
     """Who announced itself. Written by the orchestrator only."""
 
-    async def seen(self, worker: Worker) -> None: ...
+    async def seen(self, worker: Worker) -> None:
+        """What it says of itself; its strikes and its rest stay."""
+
+    async def get(self, worker_id: str) -> Worker | None: ...
+
+    async def strike(self, worker_id: str, *, task_id: TaskId) -> int:
+        """Count that it failed that task; how many in a row that makes. 0, and nothing counted, for the same again."""
+
+    async def rest(self, worker_id: str, *, until: datetime) -> None: ...
+
+    async def clear(self, worker_id: str) -> bool:
+        """Forget its strikes and end its rest; whether there was any."""
 
     async def left(self, worker_id: str) -> None: ...
 
@@ -442,6 +490,9 @@ class Transaction(Protocol):
 
     @property
     def webhook_deliveries(self) -> WebhookDeliveries: ...
+
+    @property
+    def api_keys(self) -> ApiKeys: ...
 
     @property
     def workers(self) -> Workers: ...

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
-from itertools import count
 
 from moviola.adapters.message_bus.in_process_queues import Bell, Consumer, Death, Listener, Stored, WaitingQueue
 from moviola.adapters.message_bus.routing import rfc3339, takes
@@ -31,8 +30,6 @@ class InProcessMessageBus:
         self._exchanges = {exchange.name: exchange for exchange in EXCHANGES}
         self._queues = {queue.name: WaitingQueue(queue, self._bell, self._bury) for queue in QUEUES}
         self._listeners: list[Listener] = []
-        self._clock = count(1)
-        self._last_taken: dict[str, int] = {}
 
     async def publish(self, postings: Sequence[Posting]) -> None:
         for posting in postings:
@@ -52,10 +49,8 @@ class InProcessMessageBus:
     async def take(self, queues: Sequence[str]) -> Delivery:
         wanted = [self._queue(name) for name in queues]
         while True:
-            # The queue that was served longest ago comes first.
-            for candidate in sorted(wanted, key=lambda one: self._last_taken.get(one.queue.name, 0)):
+            for candidate in wanted:
                 if len(candidate):
-                    self._last_taken[candidate.queue.name] = next(self._clock)
                     return candidate.hand_out()
             await self._bell.wait()
 

@@ -26,7 +26,7 @@ from moviola.adapters.message_bus.rabbitmq_connection import (
 from moviola.adapters.message_bus.rabbitmq_consumers import Inbox, keep_consuming, keep_listening
 from moviola.adapters.message_bus.rabbitmq_envelopes import RabbitMQDelivery
 from moviola.adapters.message_bus.rabbitmq_publishing import Publisher
-from moviola.adapters.message_bus.rabbitmq_taking import Turns, take_one
+from moviola.adapters.message_bus.rabbitmq_taking import take_one
 from moviola.adapters.message_bus.rabbitmq_topology import declare_queue, exchange_named, queue_named
 from moviola.errors import BusUnavailable
 from moviola.ports.message_bus import Delivery, Envelope, MessageBus, Posting
@@ -59,7 +59,6 @@ class RabbitMQMessageBus:
         self._out = out
         self._into = into
         self._patience = patience
-        self._turns = Turns()
 
     async def publish(self, postings: Sequence[Posting]) -> None:
         """``ValueError`` for another user's id: the broker lets everybody speak only in its own name."""
@@ -80,7 +79,7 @@ class RabbitMQMessageBus:
             connection = await self._into.at_last()
             try:
                 with reaching_the_bus():
-                    return await take_one(connection, wanted, self._turns)
+                    return await take_one(connection, wanted)
             except BusUnavailable as error:
                 log.info("taking a message was interrupted, trying again", reason=str(error))
                 if isinstance(error.__cause__, ChannelNotFoundEntity):

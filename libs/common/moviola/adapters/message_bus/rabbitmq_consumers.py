@@ -11,9 +11,15 @@ from typing import Generic, TypeVar
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from moviola.adapters.message_bus.rabbitmq_connection import LastingConnection, close_quietly, reaching_the_bus
+from moviola.adapters.message_bus.rabbitmq_connection import (
+    LastingConnection,
+    close_quietly,
+    reaching_the_bus,
+    running,
+)
 from moviola.adapters.message_bus.rabbitmq_envelopes import RabbitMQDelivery, from_amqp
 from moviola.adapters.message_bus.rabbitmq_topology import declare_exchange, declare_queue
+from moviola.adapters.message_bus.rabbitmq_watchdog import Consumption, watch
 from moviola.errors import BusUnavailable
 from moviola.ports.message_bus import Envelope
 from moviola.topology import Exchange, Queue
@@ -59,9 +65,12 @@ class Inbox(Generic[T]):
 
 
 async def keep_subscribed(
-    link: LastingConnection, start: Callable[[AbstractChannel], Awaitable[None]], lost: Callable[[], None]
+    link: LastingConnection, start: Callable[[AbstractChannel], Awaitable[Consumption]], lost: Callable[[], None]
 ) -> None:
-    """Open a channel, *start* a consumer on it, wait until either is gone, say *lost*, begin again; for ever."""
+    """Open a channel, *start* a consumer on it, wait until either is gone, say *lost*, begin again; for ever.
+
+    That one is gone is heard from the broker, or found out by the watchdog.
+    """
     while True:
         connection = await link.at_last()
         try:
@@ -76,11 +85,14 @@ async def keep_subscribed(
         await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _live_through_one(channel: AbstractChannel, start: Callable[[AbstractChannel], Awaitable[None]]) -> None:
+async def _live_through_one(
+    channel: AbstractChannel, start: Callable[[AbstractChannel], Awaitable[Consumption]]
+) -> None:
     try:
         gone = await loss_of(channel)
-        await start(channel)
-        await gone.wait()
+        consumption = await start(channel)
+        async with running(watch(channel, consumption, gone)):
+            await gone.wait()
     finally:
         await close_quietly(channel)
 
@@ -95,12 +107,23 @@ async def loss_of(channel: AbstractChannel) -> asyncio.Event:
 
 
 async def keep_consuming(link: LastingConnection, queue: Queue, prefetch: int, inbox: Inbox[RabbitMQDelivery]) -> None:
-    async def receive(message: AbstractIncomingMessage) -> None:
-        inbox.put(RabbitMQDelivery(message))
+    given = 0
+    held: list[RabbitMQDelivery] = []
 
-    async def start(channel: AbstractChannel) -> None:
+    async def receive(message: AbstractIncomingMessage) -> None:
+        nonlocal given
+        given += 1
+        held[:] = [*(one for one in held if not one.decided), RabbitMQDelivery(message)]
+        inbox.put(held[-1])
+
+    def hungry() -> bool:
+        return sum(not one.decided for one in held) < prefetch
+
+    async def start(channel: AbstractChannel) -> Consumption:
+        held.clear()
         await channel.set_qos(prefetch_count=prefetch)
         await (await declare_queue(channel, queue)).consume(receive)
+        return Consumption(queue.name, given=lambda: given, hungry=hungry)
 
     await keep_subscribed(link, start, lost=inbox.empty)
 
@@ -111,7 +134,7 @@ async def keep_listening(
     async def receive(message: AbstractIncomingMessage) -> None:
         inbox.put(from_amqp(message))
 
-    async def start(channel: AbstractChannel) -> None:
+    async def start(channel: AbstractChannel) -> Consumption:
         await declare_exchange(channel, exchange)
         queue = await channel.declare_queue(
             exclusive=True, auto_delete=True, arguments={"x-max-length": LISTENER_KEEPS}
@@ -120,5 +143,6 @@ async def keep_listening(
             await queue.bind(exchange.name, key)
         await queue.consume(receive, no_ack=True)
         started.set()
+        return Consumption(queue.name)
 
     await keep_subscribed(link, start, lost=lambda: None)

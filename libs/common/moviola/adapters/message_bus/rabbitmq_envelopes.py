@@ -91,6 +91,10 @@ class RabbitMQDelivery:
     def address(self) -> Address:
         return Address(self._message.exchange or "", self._message.routing_key or "")
 
+    @property
+    def decided(self) -> bool:
+        return self._decided
+
     async def ack(self) -> None:
         await self._decide(self._message.ack)
 

@@ -1,49 +1,35 @@
 """Taking one message and no second one.
 
 From one queue: a consumer with a prefetch of one, cancelled before the message is decided, so that the broker has
-nobody to push the next one to. From several queues that would hold one message for each, so they are asked in turns
-(``basic.get``); between two rounds a doorbell waits, a queue of our own for at most one copy of what is published for
-them. The bell may ring before a quorum queue has the message, and does not ring for one that came back: so the pauses
-between rounds are short behind a ring, grow from there, and end at a second.
+nobody to push the next one to. From several queues that would hold one message for each, so they are asked one after
+the other (``basic.get``); between two rounds a doorbell waits, a queue of our own for at most one copy of what is
+published for them. The bell may ring before a quorum queue has the message, and does not ring for one that came back:
+so the pauses between rounds are short behind a ring, grow from there, and end at a second.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import count
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelClosed
 
-from moviola.adapters.message_bus.rabbitmq_connection import close_quietly, heed_cancellation
+from moviola.adapters.message_bus.rabbitmq_connection import close_quietly, heed_cancellation, running
 from moviola.adapters.message_bus.rabbitmq_consumers import loss_of
 from moviola.adapters.message_bus.rabbitmq_envelopes import RabbitMQDelivery
+from moviola.adapters.message_bus.rabbitmq_watchdog import Consumption, watch
 from moviola.topology import Queue
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.005, 1.0
 
 
-class Turns:
-    """The queue that was served longest ago comes first."""
-
-    def __init__(self) -> None:
-        self._clock = count(1)
-        self._served: dict[str, int] = {}
-
-    def order(self, queues: Sequence[Queue]) -> list[Queue]:
-        return sorted(queues, key=lambda queue: self._served.get(queue.name, 0))
-
-    def serve(self, queue: Queue) -> None:
-        self._served[queue.name] = next(self._clock)
-
-
-async def take_one(connection: AbstractConnection, queues: Sequence[Queue], turns: Turns) -> RabbitMQDelivery:
+async def take_one(connection: AbstractConnection, queues: Sequence[Queue]) -> RabbitMQDelivery:
     """One message; its channel is closed with its decision, or now if we are cancelled: then it goes back."""
     channel = await connection.channel(publisher_confirms=False)
     try:
         if len(queues) == 1:
             message = await _pushed(channel, queues[0])
         else:
-            message = await _in_turns(channel, queues, turns)
+            message = await _in_order(channel, queues)
         heed_cancellation()
     except BaseException:
         await close_quietly(channel)
@@ -62,15 +48,16 @@ async def _pushed(channel: AbstractChannel, queue: Queue) -> AbstractIncomingMes
     await channel.set_qos(prefetch_count=1)
     source = await channel.get_queue(queue.name, ensure=False)
     tag = await source.consume(receive)
-    await woken.wait()
+    async with running(watch(channel, Consumption(queue.name, given=lambda: len(arrived), hungry=lambda: True), woken)):
+        await woken.wait()
     if not arrived:
         raise ChannelClosed(0, "the consumer is gone")
     await source.cancel(tag)
     return arrived[0]
 
 
-async def _in_turns(channel: AbstractChannel, queues: Sequence[Queue], turns: Turns) -> AbstractIncomingMessage:
-    message = await _one_round(channel, queues, turns)
+async def _in_order(channel: AbstractChannel, queues: Sequence[Queue]) -> AbstractIncomingMessage:
+    message = await _one_round(channel, queues)
     if message is not None:
         return message
     rung = asyncio.Event()
@@ -78,7 +65,7 @@ async def _in_turns(channel: AbstractChannel, queues: Sequence[Queue], turns: Tu
     pause = SHORTEST_PAUSE
     while True:
         rung.clear()
-        message = await _one_round(channel, queues, turns)
+        message = await _one_round(channel, queues)
         if message is not None:
             await silence()
             return message
@@ -90,13 +77,12 @@ async def _in_turns(channel: AbstractChannel, queues: Sequence[Queue], turns: Tu
             pause = min(pause * 2, LONGEST_PAUSE)
 
 
-async def _one_round(channel: AbstractChannel, queues: Sequence[Queue], turns: Turns) -> AbstractIncomingMessage | None:
-    for queue in turns.order(queues):
+async def _one_round(channel: AbstractChannel, queues: Sequence[Queue]) -> AbstractIncomingMessage | None:
+    for queue in queues:
         source = await channel.get_queue(queue.name, ensure=False)
         message = await source.get(fail=False)
         heed_cancellation()
         if message is not None:
-            turns.serve(queue)
             return message
     return None
 

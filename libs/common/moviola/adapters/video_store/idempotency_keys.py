@@ -8,7 +8,7 @@ from moviola.adapters.video_store.schema import idempotency_keys
 from moviola.adapters.video_store.statements import Statements, upsert
 from moviola.errors import StaleVersion
 from moviola.ports.video_store import Answer
-from moviola.video import Tenant, VideoId
+from moviola.video import RunId, Tenant, VideoId
 
 KEPT_FOR = timedelta(hours=24)
 _columns = idempotency_keys.c
@@ -18,11 +18,11 @@ _is_the_key = sa.and_(_columns.tenant == sa.bindparam("the_tenant"), _columns.ke
 _TAKE = upsert(
     lambda insert: (taking := insert(idempotency_keys)).on_conflict_do_update(
         index_elements=[_columns.tenant, _columns.key],
-        set_={name: taking.excluded[name] for name in ("fingerprint", "video_id", "status", "taken_at")},
+        set_={name: taking.excluded[name] for name in ("fingerprint", "video_id", "run_id", "status", "taken_at")},
         where=_columns.taken_at <= sa.bindparam("expired"),
     )
 )
-_HOLDER = sa.select(_columns.fingerprint, _columns.video_id, _columns.status).where(_is_the_key)
+_HOLDER = sa.select(_columns.fingerprint, _columns.video_id, _columns.status, _columns.run_id).where(_is_the_key)
 _FINISH = sa.update(idempotency_keys).where(_is_the_key)
 _ABANDON = sa.delete(idempotency_keys).where(_is_the_key)
 # A few at a time, with every key that is taken: the table stays as large as a day.
@@ -41,12 +41,19 @@ class SqlIdempotencyKeys:
         self._statements = statements
 
     async def begin(
-        self, tenant: Tenant, key: str, *, fingerprint: str, video_id: VideoId, now: datetime
+        self,
+        tenant: Tenant,
+        key: str,
+        *,
+        fingerprint: str,
+        video_id: VideoId,
+        now: datetime,
+        run_id: RunId | None = None,
     ) -> Answer | None:
         expired = {"expired": now - KEPT_FOR}
         await self._statements.write(_EXPIRE, expired)
-        row = {"tenant": tenant, "key": key, "fingerprint": fingerprint, "video_id": video_id, "status": None}
-        if await self._statements.upsert(_TAKE, row | {"taken_at": now} | expired):
+        row = {"tenant": tenant, "key": key, "fingerprint": fingerprint, "video_id": video_id, "run_id": run_id}
+        if await self._statements.upsert(_TAKE, row | {"status": None, "taken_at": now} | expired):
             return None
         holder = await self._statements.read(_HOLDER, {"the_tenant": tenant, "the_key": key})
         if not holder:

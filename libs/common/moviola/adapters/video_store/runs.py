@@ -63,9 +63,8 @@ class SqlRuns:
         row = _row(run) | {"is_latest": first, "is_serving": False}
         if not await self._statements.upsert(_ADD, row):
             raise StaleVersion(f"The video {run.video_id} already has a run {run.number}.")
-        if first:
-            await self._statements.write(_STARTED, {"the_video_id": run.video_id})
-        else:
+        await self._statements.write(_STARTED, {"the_video_id": run.video_id})
+        if not first:
             await self._statements.write(_OLD_LATEST, {"the_video_id": run.video_id})
             await self._statements.write(_NEW_LATEST, {"the_id": run.id})
         await self._serve(run)

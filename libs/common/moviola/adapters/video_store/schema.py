@@ -44,7 +44,7 @@ def is_in(column: sa.Column[Any], *states: TaskState) -> sa.ColumnElement[bool]:
     return column.in_([sa.literal_column(f"'{state}'") for state in states])
 
 
-# `started`: a run was made for it. The orchestrator's column; it is not part of the API's version.
+# `started`: the run that was asked for last was made. Not part of the API's version, since the orchestrator sets it.
 # `words`: title and file name, case folded, to look for a text in.
 videos = sa.Table(
     "videos",
@@ -64,6 +64,9 @@ videos = sa.Table(
     sa.Column("metadata", Document(dict[str, str]), nullable=False),
     sa.Column("priority", sa.Integer, nullable=False),
     sa.Column("cancel_requested_at", UtcTime),
+    sa.Column("key_id", KEY),
+    sa.Column("wanted_run", KEY),
+    sa.Column("retry_of", KEY),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("updated_at", UtcTime, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
@@ -89,6 +92,7 @@ runs = sa.Table(
     sa.Column("files", Document(tuple[OutputFile, ...]), nullable=False),
     sa.Column("failure", Document(Failure)),
     sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("key_id", KEY),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("updated_at", UtcTime, nullable=False),
     sa.Column("finished_at", UtcTime),
@@ -103,7 +107,8 @@ _flagged("runs_latest_idx", runs.c.video_id, flag=runs.c.is_latest, unique=True)
 _flagged("runs_serving_idx", runs.c.video_id, flag=runs.c.is_serving, unique=True)
 _flagged("runs_unfinished_idx", runs.c.video_id, flag=runs.c.is_unfinished, unique=False)
 
-# `position` keeps the order in which tasks were added: ids of several processes are only roughly in order.
+# `position` keeps the order in which tasks were added: ids of several processes are only roughly in order. `flow` is
+# whose share a task is of, `turn` its place among those of its kind and priority (see `turns`).
 tasks = sa.Table(
     "tasks",
     metadata,
@@ -119,6 +124,10 @@ tasks = sa.Table(
     sa.Column("charged", sa.Integer, nullable=False),
     sa.Column("crashes", sa.Integer, nullable=False),
     sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("key_id", KEY),
+    sa.Column("cost", sa.Double, nullable=False, server_default=sa.text("0")),
+    sa.Column("flow", KEY, nullable=False, server_default=sa.text("''")),
+    sa.Column("turn", sa.Double, nullable=False, server_default=sa.text("0")),
     sa.Column("not_before", UtcTime),
     sa.Column("worker", sa.Text),
     sa.Column("nonce", sa.Text),
@@ -136,10 +145,20 @@ _partial(
     "tasks_waiting_idx",
     tasks.c.kind,
     tasks.c.priority.desc(),
+    tasks.c.turn,
     tasks.c.created_at,
     tasks.c.position,
     where=is_in(tasks.c.state, TaskState.PENDING),
 )
+_partial(
+    "tasks_flow_idx",
+    tasks.c.flow,
+    tasks.c.kind,
+    tasks.c.priority,
+    tasks.c.turn,
+    where=is_in(tasks.c.state, TaskState.PENDING),
+)
+_partial("tasks_served_idx", tasks.c.kind, tasks.c.priority, tasks.c.turn, where=tasks.c.dispatched_at.is_not(None))
 _partial(
     "tasks_live_idx",
     tasks.c.state,
@@ -191,6 +210,7 @@ idempotency_keys = sa.Table(
     sa.Column("key", Words, primary_key=True),
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("video_id", KEY, nullable=False),
+    sa.Column("run_id", KEY),
     sa.Column("status", sa.Integer),
     sa.Column("taken_at", UtcTime, nullable=False),
     sa.Index("idempotency_keys_taken_at_idx", "taken_at"),
@@ -292,6 +312,26 @@ workers = sa.Table(
     sa.Column("version", sa.Text, nullable=False),
     sa.Column("capacity", sa.Integer, nullable=False),
     sa.Column("seen_at", UtcTime, nullable=False),
+    sa.Column("strikes", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("struck_by", KEY),
+    sa.Column("resting_until", UtcTime),
+)
+
+# The key itself is nowhere: `sha256` is what it is found by.
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", KEY, primary_key=True),
+    _tenant(),
+    sa.Column("name", Words, nullable=False),
+    sa.Column("hint", sa.Text, nullable=False),
+    sa.Column("sha256", KEY, nullable=False, unique=True),
+    sa.Column("scopes", Document(tuple[str, ...]), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime),
+    sa.Column("revoked_at", UtcTime),
+    sa.Column("last_used_at", UtcTime),
+    sa.Index("api_keys_tenant_id_idx", "tenant", "id"),
 )
 
 # Laid by the deletion of a video, completed by the orchestrator: what is left to do is a short index, not a search.

@@ -13,6 +13,7 @@ from functools import cached_property
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from moviola.adapters.video_store import migration
+from moviola.adapters.video_store.api_keys import SqlApiKeys
 from moviola.adapters.video_store.dead_letters import SqlDeadLetters
 from moviola.adapters.video_store.doorbell import Doorbell, InProcessDoorbell
 from moviola.adapters.video_store.engines import Engines, engines_for
@@ -63,6 +64,10 @@ class SqlTransaction:
     @cached_property
     def idempotency_keys(self) -> SqlIdempotencyKeys:
         return SqlIdempotencyKeys(self._statements)
+
+    @cached_property
+    def api_keys(self) -> SqlApiKeys:
+        return SqlApiKeys(self._statements)
 
     @cached_property
     def watermarks(self) -> SqlWatermarks:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from moviola.adapters.video_store import schema
 from moviola.adapters.video_store.schema import is_in
 from moviola.adapters.video_store.statements import Row, Statements, columns, field_names, values
+from moviola.adapters.video_store.turns import NEXT_TURN, asking, flow_of
 from moviola.video import RunId, Task, TaskId, TaskState
 
 TASK_FIELDS = field_names(Task)
@@ -19,7 +20,7 @@ _is_running = is_in(_tasks.c.state, TaskState.RUNNING)
 _is_dispatched = is_in(_tasks.c.state, TaskState.DISPATCHED)
 
 _select = sa.select(*columns(_tasks, TASK_FIELDS))
-_ADD = sa.insert(_tasks)
+_ADD = sa.insert(_tasks).values(turn=NEXT_TURN)
 _SAVE = sa.update(_tasks).where(_tasks.c.id == sa.bindparam("the_id"))
 _OF_RUN = _select.where(_tasks.c.run_id == sa.bindparam("run_id")).order_by(_tasks.c.position)
 _RENEW = (
@@ -82,19 +83,19 @@ _RUNNING = _select.where(_is_live).order_by(_tasks.c.position)
 def _waiting(kinds: tuple[str, ...]) -> sa.Select[Any]:
     """One short walk through the index for each kind, merged: a long queue of one kind doesn't hide another."""
     queues = [
-        _select.add_columns(_tasks.c.position)
+        _select.add_columns(_tasks.c.position, _tasks.c.turn)
         .where(is_in(_tasks.c.state, TaskState.PENDING), _tasks.c.kind == kind)
         .where(sa.or_(_tasks.c.not_before.is_(None), _tasks.c.not_before <= sa.bindparam("now")))
-        .order_by(_tasks.c.priority.desc(), _tasks.c.created_at, _tasks.c.position)
-        .limit(sa.bindparam("limit"))
+        .order_by(_tasks.c.priority.desc(), _tasks.c.turn, _tasks.c.created_at, _tasks.c.position)
+        .limit(sa.bindparam("limit", type_=sa.Integer))
         .subquery()
         for kind in kinds
     ]
     merged = sa.union_all(*(sa.select(queue) for queue in queues)).subquery()
     return (
         sa.select(*columns(merged, TASK_FIELDS))
-        .order_by(merged.c.priority.desc(), merged.c.created_at, merged.c.position)
-        .limit(sa.bindparam("limit"))
+        .order_by(merged.c.priority.desc(), merged.c.turn, merged.c.created_at, merged.c.position)
+        .limit(sa.bindparam("limit", type_=sa.Integer))
     )
 
 
@@ -108,7 +109,8 @@ class SqlTasks:
 
     async def add(self, tasks: Sequence[Task]) -> None:
         if tasks:
-            await self._statements.write(_ADD, [values(task, TASK_FIELDS) for task in tasks])
+            rows = [values(task, TASK_FIELDS) | {"flow": flow_of(task)} | asking(task) for task in tasks]
+            await self._statements.write(_ADD, rows)
 
     async def save(self, tasks: Sequence[Task]) -> None:
         if tasks:

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from moviola.adapters.video_store import schema
+from moviola.adapters.video_store.column_types import KEY
 from moviola.adapters.video_store.containment import holds_tag
 from moviola.adapters.video_store.runs import RUN_FIELDS, run_of
 from moviola.adapters.video_store.statements import Row, Statements, columns, field_names, upsert, values
@@ -24,6 +25,12 @@ _SAVE = (
     sa.update(_videos)
     .where(_videos.c.id == sa.bindparam("the_id"), _videos.c.tenant == sa.bindparam("the_tenant"))
     .where(_videos.c.version == sa.bindparam("the_version"))
+    # Whoever asks for another run has it made.
+    .values(
+        started=sa.and_(
+            _videos.c.started, _videos.c.wanted_run.is_not_distinct_from(sa.bindparam("the_run", type_=KEY))
+        )
+    )
 )
 _GET = (
     sa.select(*columns(_videos, VIDEO_FIELDS), *columns(_runs, RUN_FIELDS), _runs.c.is_latest, _runs.c.is_serving)
@@ -81,14 +88,14 @@ def _has_status(status: Status) -> sa.ColumnElement[bool]:
     """``moviola.video.status_of`` said in SQL, over a video and its latest and serving runs."""
     uploaded = _videos.c.state == VideoState.UPLOADED
     states = [state for state, coarse in STATUS_OF_RUN_STATE.items() if coarse is status]
-    unserved = sa.and_(uploaded, _serving.c.id.is_(None), _latest.c.state.in_(states))
+    unserved = sa.and_(uploaded, _videos.c.started, _serving.c.id.is_(None), _latest.c.state.in_(states))
     match status:
         case Status.WAITING_UPLOAD:
             return _videos.c.state == VideoState.WAITING_UPLOAD
         case Status.READY:
             return sa.and_(uploaded, _serving.c.id.is_not(None))
         case Status.QUEUED:
-            return sa.or_(sa.and_(uploaded, _latest.c.id.is_(None)), unserved)
+            return sa.or_(sa.and_(uploaded, sa.not_(_videos.c.started), _serving.c.id.is_(None)), unserved)
         case _:
             return unserved
 
@@ -134,6 +141,7 @@ class SqlVideos:
 
     async def save(self, video: Video) -> None:
         keys = {"the_id": video.id, "the_tenant": video.tenant, "the_version": video.version}
+        keys["the_run"] = video.wanted_run
         if not await self._statements.write(_SAVE, _row(video) | {"version": video.version + 1} | keys):
             raise StaleVersion(f"The video {video.id} was changed by somebody else.")
         await self._ask_purge(video)
