@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import JsonValue, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from moviola.messages import ALL, CancelTasks, Event, Message, TaskCommand, VideoRejected, VideoSubmitted
+from moviola.messages import ALL, CancelTasks, Event, Message, RestWorker, TaskCommand, VideoRejected, VideoSubmitted
 from moviola.topology import CONTROL, EVENTS, EXCHANGES, INGEST, TASKS
 
 Json = dict[str, JsonValue]
@@ -80,13 +80,13 @@ def exchange_of(message: type[Message]) -> str:
         return EVENTS
     if issubclass(message, TaskCommand):
         return TASKS
-    return {VideoSubmitted: INGEST, CancelTasks: CONTROL}[message]
+    return {VideoSubmitted: INGEST, CancelTasks: CONTROL, RestWorker: CONTROL}[message]
 
 
 def _key(message: type[Message]) -> str:
     if issubclass(message, TaskCommand):
         return message.kind
-    return "" if issubclass(message, CancelTasks) else message.type
+    return "" if issubclass(message, CancelTasks | RestWorker) else message.type
 
 
 def _channels() -> Iterator[tuple[str, JsonValue]]:

@@ -59,6 +59,15 @@ async def test_a_thousand_of_one_key_are_passed_by_the_one_of_another(store: Vid
         assert "b" in await order(tx, 2)
 
 
+async def test_who_is_ahead_is_counted_in_the_order_of_turns(store: VideoStore, run: Run) -> None:
+    async with store.transaction() as tx:
+        await tx.tasks.add(tasks(run, "a", *[1.0] * 9))
+        (one,) = tasks(run, "b", 2.5)
+        await tx.tasks.add([one])
+        assert await tx.tasks.ahead(one, now=NOW) == 2
+        assert await order(tx, 3) == ["a", "a", "b"]
+
+
 async def test_keys_share_by_cost_and_not_by_count(store: VideoStore, run: Run) -> None:
     async with store.transaction() as tx:
         await tx.tasks.add(tasks(run, "a", *[10.0] * 20))

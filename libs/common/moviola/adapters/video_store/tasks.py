@@ -31,7 +31,7 @@ _RENEW = (
 # SQLite uses a partial index only where the query repeats its condition.
 _UNCLAIMED = sa.select(_tasks.c.kind, sa.func.count()).where(_is_live, _is_dispatched).group_by(_tasks.c.kind)
 # Of one kind, what comes first: as `_waiting` orders, and on the bus first in, first out.
-_TURN = ("created_at", "position")
+_TURN = ("turn", "created_at", "position")
 _mine = _tasks.alias("mine")
 
 
@@ -86,7 +86,7 @@ def _waiting(kinds: tuple[str, ...]) -> sa.Select[Any]:
         _select.add_columns(_tasks.c.position, _tasks.c.turn)
         .where(is_in(_tasks.c.state, TaskState.PENDING), _tasks.c.kind == kind)
         .where(sa.or_(_tasks.c.not_before.is_(None), _tasks.c.not_before <= sa.bindparam("now")))
-        .order_by(_tasks.c.priority.desc(), _tasks.c.turn, _tasks.c.created_at, _tasks.c.position)
+        .order_by(_tasks.c.priority.desc(), *(_tasks.c[name] for name in _TURN))
         .limit(sa.bindparam("limit", type_=sa.Integer))
         .subquery()
         for kind in kinds
@@ -94,7 +94,7 @@ def _waiting(kinds: tuple[str, ...]) -> sa.Select[Any]:
     merged = sa.union_all(*(sa.select(queue) for queue in queues)).subquery()
     return (
         sa.select(*columns(merged, TASK_FIELDS))
-        .order_by(merged.c.priority.desc(), merged.c.turn, merged.c.created_at, merged.c.position)
+        .order_by(merged.c.priority.desc(), *(merged.c[name] for name in _TURN))
         .limit(sa.bindparam("limit", type_=sa.Integer))
     )
 
