@@ -415,6 +415,41 @@ class WebhookDeliveries(Protocol):
 
     async def forget(self, *, finished_before: datetime) -> int:
         """Forget what ended before that time; how many."""
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A purged video of which some objects may be nobody's now; ``token`` is another one each time."""
+
+    video_id: VideoId
+    tenant: Tenant
+    token: str
+
+
+class Results(Protocol):
+    """The step cache: finished tasks by what their results are known by (``Task.result_key``), within a tenant.
+
+    A video whose task has another one's result (``Task.origin``) shares the objects. Written by the orchestrator only.
+    """
+
+    async def find(self, tenant: Tenant, keys: Collection[str]) -> Mapping[str, Task]:
+        """For each key that has a result, the oldest task that has it."""
+
+    async def take(self, tenant: Tenant, keys: Collection[str]) -> Mapping[str, Task]:
+        """The same, and ``withdraw`` of that task waits until this transaction ends; one under way is passed over."""
+
+    async def forget(self, tenant: Tenant, keys: Collection[str]) -> None:
+        """No task has a result of these keys any more."""
+
+    async def withdraw(self, video_id: VideoId) -> None:
+        """From the commit on nobody can take the results of that video's tasks; who has taken some shares them."""
+
+    async def shared(self, video_id: VideoId) -> Sequence[str]:
+        """The keys of the video's objects that tasks of other videos share."""
+
+    async def released(self, *, limit: int) -> Sequence[Released]:
+        """Purged videos of which one that shared their objects was purged since they were last collected."""
+
+    async def collected(self, one: Released) -> None:
+        """Its objects were looked over; nothing where somebody more has let go of them since it was read."""
 
 
 class ApiKeys(Protocol):
@@ -490,6 +525,7 @@ class Transaction(Protocol):
 
     @property
     def webhook_deliveries(self) -> WebhookDeliveries: ...
+    def results(self) -> Results: ...
 
     @property
     def api_keys(self) -> ApiKeys: ...
