@@ -46,7 +46,7 @@ def fingerprint(
 
 def content_of(outputs: Sequence[OutputFile]) -> str:
     """What stands for the content of a pass's output, whichever of its files are read."""
-    return _digest(sorted([output.name, output.sha256] for output in outputs))
+    return _digest({output.name: output.sha256 for output in outputs})
 
 
 def engines_for(kind: str, workers: Collection[Worker]) -> Sequence[str]:

@@ -302,7 +302,8 @@ class Pass(Planned):
     def images(self) -> tuple[str, ...]:
         """The stored images that it lays over the picture, as the task's resources of those names."""
         edit, _ = edit_and_ladder(self.parameters)
-        return tuple(one.image for one in (edit.picture if edit is not None else ()) if isinstance(one, Overlay) and one.image is not None)
+        operations = edit.picture if edit is not None else ()
+        return tuple(one.image for one in operations if isinstance(one, Overlay) and one.image is not None)
 
 
 class Plan(Planned):

@@ -37,6 +37,7 @@ def video_document(sight: Sight, live: Mapping[str, Glimpse]) -> VideoDocument:
     how_far = _how_far(sight, live)
     folder = f"/v1/videos/{video.id}/files"
     facts = next((run.probe for run in (latest, serving) if run is not None and run.probe is not None), None)
+    sha256 = video.sha256 or (latest.source_sha256 if latest is not None else None)
     return VideoDocument(
         id=video.id,
         status=status,
@@ -51,7 +52,7 @@ def video_document(sight: Sight, live: Mapping[str, Glimpse]) -> VideoDocument:
         plan=latest.plan if latest is not None and not awaited else None,
         steps=_steps(sight, live),
         original=OriginalDocument(
-            filename=video.filename, size=video.size, sha256=video.sha256, probe=facts, url=f"{folder}/original"
+            filename=video.filename, size=video.size, sha256=sha256, probe=facts, url=f"{folder}/original"
         ),
         files=tuple(FileDocument.of(file, folder) for file in serving.files) if serving is not None else (),
         quality=next((run.quality for run in (serving, latest) if run is not None), None),
@@ -114,5 +115,11 @@ def _step(name: str, one: Pass | None, tasks: Mapping[str, Task], live: Mapping[
     done = 1.0 if task.state is TaskState.SUCCEEDED else live.get(task.name, Glimpse(0.0)).done
     begun = task.attempt if task.started_at is not None or task.attempt > 1 else 0
     return StepDocument(
-        step=name, state=task.state, pass_=one.name, attempts=begun, progress=round(done, 4), worker=task.worker
+        step=name,
+        state=task.state,
+        pass_=one.name,
+        attempts=begun,
+        progress=round(done, 4),
+        worker=task.worker,
+        cached=task.cached,
     )

@@ -136,6 +136,16 @@ class Ledger:
         await self._save(transaction, decision)
         return decision
 
+    async def reuse(self, transaction: Transaction, snapshot: Snapshot, task: Task) -> Decision | None:
+        """Do a waiting *task* by what another run has done meanwhile, in a transaction of the caller's. ``NotSeen``."""
+        found = await self._found(transaction, snapshot, [task])
+        if task.id not in found:
+            return None
+        decision = self._decided(snapshot, FoundInCache(task.id, found[task.id]))
+        decision = await self._reused(transaction, snapshot, decision)
+        await self._save(transaction, decision)
+        return decision
+
     def _decided(self, snapshot: Snapshot, event: Happening) -> Decision:
         decision = decide(snapshot, event, self._moment(), self.policy)
         if decision.refused is not None:
