@@ -24,12 +24,12 @@ _TAKE = _FIND.with_for_update(read=True, skip_locked=True)
 _FORGET = sa.update(_tasks).where(_the_tenants, _tasks.c.result_key == sa.bindparam("key")).values(result_key=None)
 _WITHDRAW = (
     sa.update(_tasks)
-    .where(_tasks.c.run_id.in_(sa.select(schema.runs.c.id).where(schema.runs.c.video_id == sa.bindparam("id"))))
+    .where(_tasks.c.run_id.in_(sa.select(schema.runs.c.id).where(schema.runs.c.video_id == sa.bindparam("the_video"))))
     .where(_tasks.c.result_key.is_not(None))
     .values(result_key=None)
 )
 _SHARED = sa.select(_tasks.c.outputs).where(
-    _tasks.c.origin == sa.bindparam("id"), _tasks.c.video_id != sa.bindparam("id")
+    _tasks.c.origin == sa.bindparam("the_video"), _tasks.c.video_id != sa.bindparam("the_video")
 )
 _RELEASED = (
     sa.select(_purges.c.video_id, _purges.c.tenant, _purges.c.released)
@@ -39,7 +39,7 @@ _RELEASED = (
 )
 _COLLECTED = (
     sa.update(_purges)
-    .where(_purges.c.video_id == sa.bindparam("id"), _purges.c.released == sa.bindparam("token"))
+    .where(_purges.c.video_id == sa.bindparam("the_video"), _purges.c.released == sa.bindparam("token"))
     .values(released=None)
 )
 
@@ -61,14 +61,14 @@ class SqlResults:
             await self._statements.write(_FORGET, {"the_tenant": tenant, "key": key})
 
     async def withdraw(self, video_id: VideoId) -> None:
-        await self._statements.write(_WITHDRAW, {"id": video_id})
+        await self._statements.write(_WITHDRAW, {"the_video": video_id})
 
     async def shared(self, video_id: VideoId) -> Sequence[str]:
-        rows = await self._statements.read(_SHARED, {"id": video_id})
+        rows = await self._statements.read(_SHARED, {"the_video": video_id})
         return sorted({output.key for (outputs,) in rows for output in outputs})
 
     async def released(self, *, limit: int) -> Sequence[Released]:
         return [Released(*row) for row in await self._statements.read(_RELEASED, {"limit": limit})]
 
     async def collected(self, one: Released) -> None:
-        await self._statements.write(_COLLECTED, {"id": one.video_id, "token": one.token})
+        await self._statements.write(_COLLECTED, {"the_video": one.video_id, "token": one.token})

@@ -62,7 +62,7 @@ _ASK_PURGE = upsert(lambda insert: insert(_purges).on_conflict_do_nothing())
 _shared_origins = (
     sa.select(schema.tasks.c.origin)
     .join(_runs, _runs.c.id == schema.tasks.c.run_id)
-    .where(_runs.c.video_id == sa.bindparam("id"), schema.tasks.c.origin.is_not(None))
+    .where(_runs.c.video_id == sa.bindparam("the_id"), schema.tasks.c.origin.is_not(None))
 )
 # Locked, so that none of them is deleted just now: such a one would not know yet that it is told.
 _LOCK_ORIGINS = (
@@ -70,7 +70,7 @@ _LOCK_ORIGINS = (
 )
 _RELEASE = (
     sa.update(_purges)
-    .where(_purges.c.video_id.in_(_shared_origins), _purges.c.video_id != sa.bindparam("id"))
+    .where(_purges.c.video_id.in_(_shared_origins), _purges.c.video_id != sa.bindparam("the_id"))
     .values(released=sa.bindparam("token"))
 )
 _PURGED = sa.update(_purges).where(_purges.c.video_id == sa.bindparam("the_id")).values(purged_at=sa.bindparam("at"))
@@ -180,8 +180,8 @@ class SqlVideos:
         return [_video_of(row) for row in await self._statements.read(_TO_PURGE, {"limit": limit})]
 
     async def purged(self, video_id: VideoId, *, at: datetime) -> None:
-        await self._statements.lock(_LOCK_ORIGINS, {"id": video_id})
-        await self._statements.write(_RELEASE, {"id": video_id, "token": new_id()})
+        await self._statements.lock(_LOCK_ORIGINS, {"the_id": video_id})
+        await self._statements.write(_RELEASE, {"the_id": video_id, "token": new_id()})
         for statement in _FORGET:
             await self._statements.write(statement, {"id": video_id})
         await self._statements.write(_PURGED, {"the_id": video_id, "at": at})
