@@ -13,7 +13,9 @@ from moviola.ports.object_storage import ObjectStorage, StoredObject
 from moviola.ports.video_store import StoredWatermark
 from moviola.recipe import Recipe, parse_recipe
 from moviola.settings import Settings
+from moviola.topology import ORCHESTRATOR
 from moviola.video import OutputFile, RunState, TaskState, Tenant, Video
+from moviola_orchestrator.purge import purge
 from tests.unit.moviola_orchestrator.scene import facts
 from tests.unit.moviola_orchestrator.stage import Stage, word
 
@@ -232,11 +234,12 @@ async def test_equal_work_that_waits_for_its_turn_is_done_by_the_first(stage: St
     videos = [await upload(stage) for _ in range(5)]
     assert await stage.queued() == {"probe": 2}
     await do(stage, "probe", "probe")
-    assert all(["probe" in await cached(stage, video) for video in videos[2:]])
-    await do(stage, "trim", "resize", "watermark", "thumbnails")
-    assert (await stage.run_of(videos[0])).state is RunState.READY
-    states = [(await stage.run_of(video)).state for video in videos[2:]]
-    assert states.count(RunState.READY) >= 2
+    assert [await cached(stage, video) for video in videos[3:]] == [{"probe"}] * 2
+    while waiting := await stage.queued():
+        await do(stage, *waiting)
+    done = [await cached(stage, await ready(stage, video)) for video in videos]
+    # Two may be on a queue while the third takes the place that the first has left.
+    assert all(sum(name not in one for one in done) <= 3 for name in ALL)
 
 
 async def test_two_at_the_same_time_both_work_and_both_are_right(stage: Stage) -> None:
@@ -376,12 +379,12 @@ async def test_a_video_that_is_purged_while_another_one_looks_is_not_taken_from(
     async def purged() -> None:
         stage.storage.before_listing = None  # type: ignore[attr-defined]  # as above
         await stage.delete(one)
-        await stage.sweeper.sweep()
+        assert await purge(one, stage.ledger, stage.storage)
 
     stage.storage.before_listing = purged  # type: ignore[attr-defined]  # as above
     two = await upload(stage)
-    await do(stage, "trim", "resize", "watermark", "thumbnails")
-    assert await cached(stage, await ready(stage, two)) == {"probe"}
+    await do(stage, *ALL)
+    assert await cached(stage, await ready(stage, two)) == set()
     await delete(stage, two)
     assert await objects(stage) == []
 
@@ -407,7 +410,10 @@ async def test_taking_over_survives_a_database_that_fails_at_any_point(stage: St
     await first(stage)
     video = await stage.upload(recipe(), sha256=BYTES)
     await stage.relay.relay()
+    doorbell = await stage.bus.take([ORCHESTRATOR])
     stage.store.faults = faults
+    await stage.reactions.handle(doorbell, stage.stopping)
+    assert stage.store.faults == []
     await stage.quiet()
     await ready(stage, video)
     states = [entry.state for entry in await stage.history_of(video) if entry.subject == "run"]
