@@ -39,7 +39,7 @@ async def costed(
 
 async def _images(transaction: Transaction, tenant: Tenant, recipe: Recipe | None) -> Mapping[str, str]:
     found = [await transaction.watermarks.get(tenant, name) for name in (recipe.images if recipe is not None else ())]
-    return {one.id: one.sha256 for one in found if one is not None}
+    return {one.id: one.sha256 for one in found if one is not None and one.sha256}
 
 
 def _keys(

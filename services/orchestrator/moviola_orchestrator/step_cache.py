@@ -56,7 +56,7 @@ class StepCache:
         """The SHA-256 of the stored images that the run's recipe has, by their ids."""
         names = run.recipe.images if self._enabled and run.recipe is not None else ()
         found = [await transaction.watermarks.get(run.tenant, name) for name in names]
-        return {one.id: one.sha256 for one in found if one is not None}
+        return {one.id: one.sha256 for one in found if one is not None and one.sha256}
 
     async def find(
         self, transaction: Transaction, snapshot: Snapshot, tasks: Sequence[Task], *, now: datetime

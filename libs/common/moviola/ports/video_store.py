@@ -202,7 +202,10 @@ class IdempotencyKeys(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredWatermark:
-    """An image under a name, for recipes to call by its id; ``content_type`` is what its first bytes say."""
+    """An image under a name, for recipes to call by its id; ``content_type`` is what its first bytes say.
+
+    One that came along with a video has no name and is not ``listed``: it is known for its bytes only.
+    """
 
     id: str
     tenant: Tenant
@@ -211,6 +214,7 @@ class StoredWatermark:
     size: int
     sha256: str
     created_at: datetime
+    listed: bool = True
 
 
 class Watermarks(Protocol):
@@ -221,7 +225,7 @@ class Watermarks(Protocol):
     async def get(self, tenant: Tenant, watermark_id: str) -> StoredWatermark | None: ...
 
     async def page(self, tenant: Tenant, *, limit: int, before: str | None = None) -> Sequence[StoredWatermark]:
-        """The newest first, at most *limit*, only those older than the one with the id *before*."""
+        """The listed ones, the newest first, at most *limit*, only those older than the one with the id *before*."""
 
     async def remove(self, tenant: Tenant, watermark_id: str) -> None:
         """Forget it; none is not an error."""

@@ -239,6 +239,7 @@ watermarks = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("sha256", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("listed", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Index("watermarks_tenant_id_idx", "tenant", "id"),
 )
 

@@ -20,6 +20,7 @@ def upgrade() -> None:
     op.add_column("tasks", sa.Column("result_of", KEY))
     op.add_column("tasks", sa.Column("origin", KEY))
     op.add_column("workers", sa.Column("engine", sa.Text(), server_default=sa.text("''"), nullable=False))
+    op.add_column("watermarks", sa.Column("listed", sa.Boolean(), server_default=sa.true(), nullable=False))
     op.add_column("purges", sa.Column("released", KEY))
     _partial("tasks_results_idx", "tasks", ["tenant", "result_key", "position"], where="result_key IS NOT NULL")
     _partial("tasks_origin_idx", "tasks", ["origin"], where="origin IS NOT NULL")
