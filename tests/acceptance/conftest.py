@@ -79,16 +79,21 @@ def system(request: pytest.FixtureRequest) -> Deployment:
 
 @pytest.fixture(params=["embedded", pytest.param("distributed", marks=pytest.mark.distributed)])
 def unfused(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
-    """A system that plans without fusion; only the orchestrator needs to know."""
+    """A system that plans without fusion: the orchestrators do, and the API in its dry runs."""
     if request.param == "embedded":
         yield from start(systems.embedded(tmp_path, MOVIOLA_FUSION="false"))
         return
     deployment: Deployment = request.getfixturevalue("distributed")
-    deployment.kill(*ORCHESTRATORS)
-    deployment.start(*ORCHESTRATORS, MOVIOLA_FUSION="false")
+    restart(deployment, MOVIOLA_FUSION="false")
     yield deployment
-    deployment.kill(*ORCHESTRATORS)
-    deployment.start(*ORCHESTRATORS)
+    restart(deployment)
+
+
+def restart(deployment: Deployment, **environment: str) -> None:
+    """Start again those who plan, with more in their environment."""
+    deployment.kill("api", *ORCHESTRATORS)
+    deployment.start("api", *ORCHESTRATORS, **environment)
+    deployment.wait_ready()
     # A process that is told to stop before it can listen for that dies of it, and the next to use this would wonder.
     deployment.wait_logged("the orchestrator runs", *ORCHESTRATORS)
 
