@@ -84,8 +84,9 @@ async def test_the_same_bytes_again_redo_only_what_differs_and_share_what_does_n
     ]  # fmt: skip
     other = await client.ready((await client.upload(clip, recipe=recipe("B"), unseen=False))["id"])
     assert [step["cached"] for step in other["steps"]] == [True, True, False, False]
-    assert [sorted(tasks_run(unfused, video)) for video in (first, again, other)] == [
-        sorted(PASSES), [], ["thumbnails", "watermark"],
+    # Sets: on a machine that stalls, a lease may expire, and a task be tried again.
+    assert [set(tasks_run(unfused, video)) for video in (first, again, other)] == [
+        set(PASSES), set(), {"thumbnails", "watermark"},
     ]  # fmt: skip
 
     await delete(client, first)

@@ -22,7 +22,7 @@ class Document(BaseModel):
 class StepDocument(Document):
     """A step of the recipe, and how the pass that covers it is doing; ``pass`` is null until there is a plan.
 
-    ``cached``: the pass took over what another run had made.
+    ``cached``: all of it is what another run had made.
     """
 
     step: str

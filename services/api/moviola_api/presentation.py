@@ -96,7 +96,7 @@ def _steps(sight: Sight, live: Mapping[str, Glimpse]) -> tuple[StepDocument, ...
     passes = run.plan.passes if run is not None and run.plan else ()
     covering = [[one for one in passes if index in one.covers] for index in range(len(recipe.steps if recipe else ()))]
     return tuple(
-        _step(step.step, _telling(covering[index], tasks), tasks, live)
+        _step(step.step, _telling(covering[index], tasks), tasks, live, cached=_cached(covering[index], tasks))
         for index, step in enumerate(recipe.steps if recipe else ())
     )
 
@@ -107,7 +107,14 @@ def _telling(covering: Sequence[Pass], tasks: Mapping[str, Task]) -> Pass | None
     return next(unfinished, covering[-1] if covering else None)
 
 
-def _step(name: str, one: Pass | None, tasks: Mapping[str, Task], live: Mapping[str, Glimpse]) -> StepDocument:
+def _cached(covering: Sequence[Pass], tasks: Mapping[str, Task]) -> bool:
+    """Whether no pass that makes up a step had anything to do."""
+    return bool(covering) and all(one.name in tasks and tasks[one.name].cached for one in covering)
+
+
+def _step(
+    name: str, one: Pass | None, tasks: Mapping[str, Task], live: Mapping[str, Glimpse], *, cached: bool
+) -> StepDocument:
     task = tasks.get(one.name) if one is not None else None
     if one is None or task is None:
         planned = one.name if one is not None else None
@@ -121,5 +128,5 @@ def _step(name: str, one: Pass | None, tasks: Mapping[str, Task], live: Mapping[
         attempts=begun,
         progress=round(done, 4),
         worker=task.worker,
-        cached=task.cached,
+        cached=cached,
     )

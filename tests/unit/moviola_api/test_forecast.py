@@ -6,9 +6,11 @@ import pytest
 
 from moviola.fingerprint import content_of, fingerprint
 from moviola.plan import Pass
+from moviola.planner import compile_plan
+from moviola.recipe import parse_recipe
 from moviola.video import OutputFile, Task, TaskState, Tenant, VideoId, Worker, new_id, utc_now
 from tests.unit.moviola_api.conftest import Api
-from tests.unit.moviola_api.samples import a_run, a_task
+from tests.unit.moviola_api.samples import a_probe, a_run, a_task
 
 ENGINE = "e1"
 MADE = (OutputFile(name="result.mp4", key="outputs/x", size=1, sha256="s", content_type="video/mp4"),)
@@ -85,6 +87,19 @@ async def test_a_step_that_came_from_the_cache_says_so_and_had_no_attempt(api: A
         ("render", True, 0),
         ("thumbnails", False, 1),
     }
+
+
+async def test_a_step_of_several_passes_came_from_the_cache_if_all_of_them_did(api: Api) -> None:
+    video = await api.upload()
+    recipe = parse_recipe({"steps": [{"step": "thumbnails", "preview": True}]})
+    run = replace(a_run(VideoId(video["id"])), recipe=recipe, plan=compile_plan(recipe, a_probe()))
+    assert run.plan is not None
+    one, two = (replace(a_task(run, each.name, TaskState.SUCCEEDED), result_of=run.id) for each in run.plan.passes)
+    await api.save_run(run, one, replace(two, result_of=None))
+    assert [step["cached"] for step in (await api.get(f"/v1/videos/{video['id']}"))["steps"]] == [False]
+    async with api.parts.store.transaction() as transaction:
+        await transaction.tasks.save([two])
+    assert [step["cached"] for step in (await api.get(f"/v1/videos/{video['id']}"))["steps"]] == [True]
 
 
 async def test_the_originals_digest_is_told_where_only_the_probe_knows_it(api: Api) -> None:

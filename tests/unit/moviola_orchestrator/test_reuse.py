@@ -128,14 +128,18 @@ def test_a_result_is_known_by_the_engine_that_made_it() -> None:
 # A result that was taken over and is gone.
 
 
-def test_what_stood_on_a_result_that_is_gone_is_called_off_and_done_again() -> None:
-    steps = ({"step": "trim", "end": 5}, *({"step": "thumbnails", "at": at} for at in (0, 1, 2, 3)))
-    one, other = scene(*steps), done(*steps)  # type: ignore[arg-type]  # they are steps
-    takes(one, other, "probe", "trim", "thumbnails-4")
-    one.dispatches("thumbnails-2")
-    one.starts("thumbnails-3", nonce="n3")
+@pytest.mark.parametrize("state", [T.PENDING, T.DISPATCHED, T.RUNNING])
+def test_what_stood_on_a_result_that_is_gone_is_called_off_and_done_again(state: TaskState) -> None:
+    steps = ({"step": "trim", "end": 5}, {"step": "thumbnails", "storyboard": True, "preview": True})
+    one, other = scene(*steps), done(*steps)
+    takes(one, other, "probe", "trim", "thumbnails-preview")
+    if state is T.RUNNING:
+        one.starts("thumbnails-storyboard", nonce="n2")
+    elif state is T.DISPATCHED:
+        one.dispatches("thumbnails-storyboard")
     one.starts("thumbnails")
-    running, dispatched = one.task("thumbnails-3"), one.task("thumbnails-2")
+    sibling = one.task("thumbnails-storyboard")
+    assert sibling.state is state
 
     decision = one.fails("thumbnails", "storage.input_missing", permanent=True)
 
@@ -145,16 +149,17 @@ def test_what_stood_on_a_result_that_is_gone_is_called_off_and_done_again() -> N
     assert states == {
         "trim": T.PENDING,
         "thumbnails": T.CANCELED,
-        "thumbnails-2": T.CANCELED,
-        "thumbnails-3": T.CANCELED,
-        "thumbnails-4": T.SUCCEEDED,
+        "thumbnails-storyboard": T.CANCELED,
+        "thumbnails-preview": T.SUCCEEDED,
     }
     stopped = {task for message in decision.messages if isinstance(message, CancelTasks) for task in message.task_ids}
-    assert stopped == {running.id, dispatched.id}
-    assert one.by_id(running.id).lease_until == running.lease_until  # it may still write until then
-    one.does("trim", "thumbnails", "thumbnails-2", "thumbnails-3")
+    assert stopped == (set() if state is T.PENDING else {sibling.id})
+    assert one.by_id(sibling.id).lease_until == sibling.lease_until  # it may still write until then
+    one.does("trim", "thumbnails", "thumbnails-storyboard")
     assert one.state is R.READY
-    assert [name.key.split("/")[2] for name in one.run.files] == ["v1", "v1", "v1", "v1", "v0"]
+    assert {file.key.split("/")[4]: file.key.split("/")[2] for file in one.run.files} == {
+        "trim": "v1", "thumbnails": "v1", "thumbnails-storyboard": "v1", "thumbnails-preview": "v0",
+    }  # fmt: skip
 
 
 def test_a_late_word_of_a_task_that_was_called_off_changes_nothing() -> None:
@@ -195,32 +200,32 @@ def test_a_run_that_is_being_canceled_does_nothing_anew() -> None:
 
 
 def test_passes_that_do_not_need_each_other_run_at_the_same_time() -> None:
-    one = scene({"step": "trim", "end": 5}, {"step": "thumbnails"}, {"step": "thumbnails", "at": 1})
+    one = scene({"step": "trim", "end": 5}, {"step": "thumbnails", "preview": True})
     one.does("probe", "trim")
-    for name in ("thumbnails", "thumbnails-2"):
+    for name in ("thumbnails", "thumbnails-preview"):
         one.starts(name, nonce=name)
-    assert [one.task_states()[name] for name in ("thumbnails", "thumbnails-2")] == [T.RUNNING, T.RUNNING]
-    one.happens(one.result("thumbnails-2", nonce="thumbnails-2"))
+    assert [one.task_states()[name] for name in ("thumbnails", "thumbnails-preview")] == [T.RUNNING, T.RUNNING]
+    one.happens(one.result("thumbnails-preview", nonce="thumbnails-preview"))
     assert one.state is R.THUMBNAILING
     one.happens(one.result("thumbnails", nonce="thumbnails"))
     assert one.state is R.READY
 
 
 def test_a_side_pass_that_fails_for_good_fails_the_run_by_its_name_and_stops_its_siblings() -> None:
-    one = scene({"step": "trim", "end": 5}, {"step": "thumbnails"}, {"step": "thumbnails", "at": 1})
+    one = scene({"step": "trim", "end": 5}, {"step": "thumbnails", "preview": True})
     one.does("probe", "trim")
     one.starts("thumbnails")
-    decision = one.fails("thumbnails-2", "media.corrupt", permanent=True)
+    decision = one.fails("thumbnails-preview", "media.corrupt", permanent=True)
     assert one.run.failure is not None
-    assert (one.run.failure.step, one.state) == ("thumbnails-2", R.FAILED)
+    assert (one.run.failure.step, one.state) == ("thumbnails-preview", R.FAILED)
     assert one.task_states()["thumbnails"] is T.CANCELED
     assert [one.task("thumbnails").id] in [list(m.task_ids) for m in decision.messages if isinstance(m, CancelTasks)]
 
 
 def test_the_word_that_a_task_started_counts_though_its_sibling_ended_the_run() -> None:
-    one = scene({"step": "trim", "end": 5}, {"step": "thumbnails"}, {"step": "thumbnails", "at": 1})
+    one = scene({"step": "trim", "end": 5}, {"step": "thumbnails", "preview": True})
     one.does("probe", "trim")
     one.dispatches("thumbnails")
-    one.fails("thumbnails-2", "media.corrupt", permanent=True)
+    one.fails("thumbnails-preview", "media.corrupt", permanent=True)
     decision = one.happens(one.word(TaskStarted, "thumbnails"))
     assert [message.type for message in decision.messages] == ["tasks.cancel"]
