@@ -14,7 +14,7 @@ from tests.acceptance.client import Client, Document
 from tests.acceptance.systems import Deployment
 from tests.media.clips import Clip, make, numbers
 
-PASSES = ("probe", "trim", "resize", "watermark", "thumbnails")
+PASSES = ("probe", "trim", "resize", "watermark", "thumbnails", "verify")
 
 
 def recipe(text: str) -> Document:
@@ -80,13 +80,13 @@ async def test_the_same_bytes_again_redo_only_what_differs_and_share_what_does_n
     async with client.http.post(f"{client.url}/v1/videos/{again['id']}/plan", json={"recipe": recipe("B")}) as answer:
         passes = (await answer.json())["plan"]["passes"]
     assert [(one["name"], one["cached"]) for one in passes] == [
-        ("trim", True), ("resize", True), ("watermark", False), ("thumbnails", False),
+        ("trim", True), ("resize", True), ("watermark", False), ("thumbnails", False), ("verify", False),
     ]  # fmt: skip
     other = await client.ready((await client.upload(clip, recipe=recipe("B"), unseen=False))["id"])
     assert [step["cached"] for step in other["steps"]] == [True, True, False, False]
     # Sets: on a machine that stalls, a lease may expire, and a task be tried again.
     assert [set(tasks_run(unfused, video)) for video in (first, again, other)] == [
-        set(PASSES), set(), {"thumbnails", "watermark"},
+        set(PASSES), set(), {"thumbnails", "watermark", "verify"},
     ]  # fmt: skip
 
     await delete(client, first)

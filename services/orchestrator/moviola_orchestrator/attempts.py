@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from moviola import object_keys
 from moviola.messages import TaskCanceled, TaskFailed, TaskReleased, TaskSucceeded
 from moviola.plan import FINDINGS_ONLY, PROBE_PASS, Pass
+from moviola.quality import Quality
 from moviola.video import TERMINAL_TASK_STATES, Failure, Findings, Run, Task, TaskState
 from moviola_orchestrator.decision import Policy
 from moviola_orchestrator.draft import Draft
 from moviola_orchestrator.happenings import WorkerWord
 from moviola_orchestrator.progress import fail, note_quality, settle, take_note
-from moviola_orchestrator.reuse import do_anew, gone_inputs, result_key
+from moviola_orchestrator.reuse import do_anew, gone_inputs, inputs_of, result_key
 
 
 def owned(draft: Draft, word: WorkerWord, policy: Policy) -> Task | None:
@@ -74,13 +75,9 @@ def succeeded(draft: Draft, task: Task, word: TaskSucceeded, policy: Policy) -> 
     if wrong is not None:
         _ended_badly(draft, task, Failure(code="worker.bad_result", step=task.name, message=wrong), policy)
         return
-    if word.quality is not None:
-        note_quality(draft, word.quality)
-        if not word.quality.ok:
-            # Another look would find the same.
-            bad = Failure(code="worker.bad_output", step=task.name, message=word.quality.complaint())
-            _ended_badly(draft, task, bad, policy, permanent=True)
-            return
+    if word.quality is not None and not word.quality.ok:
+        _found_bad(draft, task, word.quality, policy)
+        return
     cause = f"Worker {word.worker} finished {task.name}, attempt {task.attempt}."
     found = Findings.model_validate(word, from_attributes=True)
     key = None if draft.canceling else result_key(draft, task, word.engine, original=found.source_sha256)
@@ -88,6 +85,19 @@ def succeeded(draft: Draft, task: Task, word: TaskSucceeded, policy: Policy) -> 
     if done.state is TaskState.SUCCEEDED:
         take_note(draft, done, fusion=policy.fusion, cause=cause)
     settle(draft, cause)
+
+
+def _found_bad(draft: Draft, task: Task, quality: Quality, policy: Policy) -> None:
+    """What *task* has looked at is no good: nobody takes it over, and what this run has taken over is made anew."""
+    inputs = inputs_of(draft, task)
+    if not draft.canceling and (taken := [one for one in inputs if one.cached]):
+        do_anew(draft, task, taken)
+        return
+    draft.forgotten.extend(one.result_key for one in inputs if one.result_key is not None)
+    note_quality(draft, quality)
+    # Another look would find the same.
+    bad = Failure(code="worker.bad_output", step=task.name, message=quality.complaint())
+    _ended_badly(draft, task, bad, policy, permanent=True)
 
 
 def _wrong_with(run: Run, task: Task, word: TaskSucceeded) -> str | None:

@@ -1,8 +1,8 @@
 """Results of other runs in place of work: what they are known by, how a task takes one over, and what if it is gone.
 
-A result is taken over without being opened, so that one which has vanished meanwhile shows when the next pass reads
-it. Then the pass that made it is done anew, by a task of its own, and so is whatever was about to read it; the old
-tasks stay as they ended, and of several tasks of one pass the newest counts.
+A result is taken over without being opened, so that one which has vanished meanwhile shows when the next pass reads it,
+or looks at it and finds it bad. Then the pass that made it is done anew, by a task of its own, and so is whatever was
+about to read it; the old tasks stay as they ended, and of several tasks of one pass the newest counts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,13 +64,18 @@ def gone_inputs(draft: Draft, task: Task, code: str) -> Sequence[Task]:
     """The tasks whose results, taken over, *task* reads, if it failed since one of its inputs is gone."""
     if code not in GONE or draft.canceling:
         return []
-    inputs = [draft.named(name) for name in _inputs(draft, task)]
-    return [one for one in inputs if one is not None and one.cached]
+    return [one for one in inputs_of(draft, task) if one.cached]
+
+
+def inputs_of(draft: Draft, task: Task) -> Sequence[Task]:
+    """The tasks whose results *task* reads."""
+    inputs = [draft.named(name) for name in sorted(_inputs(draft, task))]
+    return [one for one in inputs if one is not None]
 
 
 def do_anew(draft: Draft, reader: Task, gone: Sequence[Task]) -> None:
     """Do again what made the results that are gone; who reads them waits for it, and no other run takes them."""
-    cause = f"A result from the cache that {reader.name} reads is gone, and is made anew."
+    cause = f"A result from the cache that {reader.name} reads is not there as it was, and is made anew."
     draft.move_task(reader, "abandon", cause)
     names = {task.name for task in gone}
     for task in draft.tasks:
@@ -78,7 +83,11 @@ def do_anew(draft: Draft, reader: Task, gone: Sequence[Task]) -> None:
             drop_task(draft, task, cause)
     for task in gone:
         draft.forgotten.extend([task.result_key] if task.result_key else [])
-        draft.add(new_task(draft.run, pass_of(draft.run, task), draft.moment), cause)
+        again = new_task(draft.run, pass_of(draft.run, task), draft.moment)
+        draft.add(again, cause)
+        if names & _inputs(draft, task):
+            # What it reads is made anew as well: called off until then, like all others that read it.
+            draft.move_task(again, "cancel", cause)
     settle(draft, cause)
 
 

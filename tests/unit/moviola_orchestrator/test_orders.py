@@ -59,7 +59,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.workers = 0
         self.done: set[TaskId] = set()
         self.other = Scene(uploaded_video(recipe, video_id="v0"), Policy(fusion=False), ids="other")
-        self.other.does("probe", "trim", "resize", "thumbnails", "thumbnails-2")
+        self.other.does("probe", "trim", "resize", "thumbnails", "thumbnails-preview", "verify")
 
     def some(self, state: TaskState) -> list[Task]:
         return [task for task in self.scene.snapshot.tasks if task.state is state]

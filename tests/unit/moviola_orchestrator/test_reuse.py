@@ -43,8 +43,8 @@ def scene(*steps: dict[str, object]) -> Scene:
 
 def test_a_run_that_takes_over_everything_is_ready_with_the_others_files() -> None:
     one, other = scene(), done()
-    takes(one, other, "probe", "trim", "resize", "thumbnails")
-    assert one.run_states() == [R.UPLOADED, R.PROBING, R.TRIMMING, R.RESIZING, R.THUMBNAILING, R.READY]
+    takes(one, other, "probe", "trim", "resize", "thumbnails", "verify")
+    assert one.run_states() == [R.UPLOADED, R.PROBING, R.TRIMMING, R.RESIZING, R.THUMBNAILING, R.VERIFYING, R.READY]
     assert isinstance(one.told[-1], VideoReady)
     assert one.run.files == other.run.files
     assert all(task.cached and task.result_of == other.run.id for task in one.snapshot.tasks)
@@ -155,7 +155,7 @@ def test_what_stood_on_a_result_that_is_gone_is_called_off_and_done_again(state:
     stopped = {task for message in decision.messages if isinstance(message, CancelTasks) for task in message.task_ids}
     assert stopped == (set() if state is T.PENDING else {sibling.id})
     assert one.by_id(sibling.id).lease_until == sibling.lease_until  # it may still write until then
-    one.does("trim", "thumbnails", "thumbnails-storyboard")
+    one.does("trim", "thumbnails", "thumbnails-storyboard", "verify")
     assert one.state is R.READY
     assert {file.key.split("/")[4]: file.key.split("/")[2] for file in one.run.files} == {
         "trim": "v1", "thumbnails": "v1", "thumbnails-storyboard": "v1", "thumbnails-preview": "v0",
@@ -208,7 +208,7 @@ def test_passes_that_do_not_need_each_other_run_at_the_same_time() -> None:
     one.happens(one.result("thumbnails-preview", nonce="thumbnails-preview"))
     assert one.state is R.THUMBNAILING
     one.happens(one.result("thumbnails", nonce="thumbnails"))
-    assert one.state is R.READY
+    assert one.state is R.VERIFYING
 
 
 def test_a_side_pass_that_fails_for_good_fails_the_run_by_its_name_and_stops_its_siblings() -> None:

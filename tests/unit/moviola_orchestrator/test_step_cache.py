@@ -9,8 +9,10 @@ from moviola import object_keys
 from moviola.errors import StorageUnavailable
 from moviola.infrastructure import Infrastructure
 from moviola.messages import TaskCommand, TaskFailed, TaskSucceeded
+from moviola.plan import FINDINGS_ONLY
 from moviola.ports.object_storage import ObjectStorage, StoredObject
 from moviola.ports.video_store import StoredWatermark
+from moviola.quality import Check, Quality
 from moviola.recipe import Recipe, parse_recipe
 from moviola.settings import Settings
 from moviola.topology import ORCHESTRATOR
@@ -33,7 +35,7 @@ def recipe(text: str = "A", **mark: object) -> Recipe:
     return parse_recipe({"steps": steps})
 
 
-ALL = ("probe", "trim", "resize", "watermark", "thumbnails")
+ALL = ("probe", "trim", "resize", "watermark", "thumbnails", "verify")
 
 
 class Unsteady:
@@ -81,13 +83,15 @@ async def made(stage: Stage, command: TaskCommand, *, engine: str = "e1", nonce:
     """A worker's answer, with objects that follow from what it read and what it did with it."""
     what = f"{command.kind} {command.parameters} {command.source.sha256}".encode()
     outputs = []
-    for name in () if command.kind == "probe" else command.files or ("video.mp4",):
+    for name in () if command.kind in FINDINGS_ONLY else command.files or ("video.mp4",):
         key = f"{command.output_prefix}{command.attempt}-{nonce}/{name}"
         stored = await stage.storage.put(key, chunks(what))
         digest = hashlib.sha256(what).hexdigest()
         outputs.append(OutputFile(name=name, key=key, size=stored.size, sha256=digest, content_type="video/mp4"))
     probe = facts() if command.kind == "probe" else None
-    return word(TaskSucceeded, command, nonce=nonce, outputs=outputs, probe=probe, engine=engine)
+    quality = Quality(checks=()) if command.kind == "verify" else None
+    about = {"outputs": outputs, "probe": probe, "quality": quality, "engine": engine}
+    return word(TaskSucceeded, command, nonce=nonce, **about)
 
 
 async def do(stage: Stage, *kinds: str, engine: str = "e1") -> None:
@@ -137,6 +141,7 @@ async def test_the_same_bytes_again_are_ready_without_any_work(stage: Stage) -> 
         assert (task.state, task.worker, task.started_at, task.charged) == (T.SUCCEEDED, None, None, 0)
     run, other = await stage.run_of(one), await stage.run_of(two)
     assert (other.files, other.plan, other.probe) == (run.files, run.plan, run.probe)
+    assert other.quality == run.quality == Quality(checks=())
 
 
 async def test_the_history_says_whose_result_was_taken(stage: Stage) -> None:
@@ -149,7 +154,9 @@ async def test_the_history_says_whose_result_was_taken(stage: Stage) -> None:
     assert told["trim"].cause == f"trim comes from the cache: the result of run {run.id}."
     assert {(entry.event, entry.worker, entry.attempt) for entry in told.values()} == {("task.cached", None, None)}
     states = [entry.state for entry in entries if entry.subject == "run"]
-    assert states == ["uploaded", "probing", "trimming", "resizing", "watermarking", "thumbnailing", "ready"]
+    assert states == [
+        "uploaded", "probing", "trimming", "resizing", "watermarking", "thumbnailing", "verifying", "ready",
+    ]  # fmt: skip
 
 
 async def test_only_what_another_watermark_changes_is_done_again(stage: Stage) -> None:
@@ -161,7 +168,7 @@ async def test_only_what_another_watermark_changes_is_done_again(stage: Stage) -
 
     assert command.source.key == (await stage.tasks_of(one))["resize"].outputs[0].key
     await stage.says(await made(stage, command))
-    await do(stage, "thumbnails")
+    await do(stage, "thumbnails", "verify")
     await ready(stage, two)
 
 
@@ -247,7 +254,19 @@ async def test_two_at_the_same_time_both_work_and_both_are_right(stage: Stage) -
     commands = [await stage.start("probe", nonce=nonce) for nonce in ("n1", "n2")]
     for command, nonce in zip(commands, ("n1", "n2"), strict=True):
         await stage.says(await made(stage, command, nonce=nonce))
-    await do(stage, "trim", "trim", "resize", "resize", "watermark", "watermark", "thumbnails", "thumbnails")
+    await do(
+        stage,
+        "trim",
+        "trim",
+        "resize",
+        "resize",
+        "watermark",
+        "watermark",
+        "thumbnails",
+        "thumbnails",
+        "verify",
+        "verify",
+    )
     assert await cached(stage, await ready(stage, one)) == await cached(stage, await ready(stage, two)) == set()
     assert await cached(stage, await ready(stage, await upload(stage))) == set(ALL)
 
@@ -285,7 +304,7 @@ async def test_a_storage_that_does_not_answer_costs_work_and_nothing_else(stage:
 
     stage.storage.before_listing = away  # type: ignore[attr-defined]  # the tests' own
     two = await upload(stage)
-    await do(stage, "trim", "resize", "watermark", "thumbnails")
+    await do(stage, "trim", "resize", "watermark", "thumbnails", "verify")
     stage.storage.before_listing = None  # type: ignore[attr-defined]  # as above
     assert await cached(stage, await ready(stage, two)) == {"probe"}
 
@@ -304,11 +323,28 @@ async def test_a_result_that_vanishes_after_it_was_taken_is_made_anew(stage: Sta
     missing = await stage.start("resize")
     await stage.says(word(TaskFailed, missing, code=code, message="So is this.", permanent=True))
     assert (await stage.run_of(two)).state is RunState.TRIMMING
-    await do(stage, "trim", "resize", "watermark", "thumbnails")
+    await do(stage, "trim", "resize", "watermark", "thumbnails", "verify")
     assert await cached(stage, await ready(stage, two)) == {"probe"}
     # The run that had made them is as it was; what it made is not offered any more, the new ones are.
     await ready(stage, one)
     assert await cached(stage, await ready(stage, await upload(stage, recipe("B")))) == set(ALL)
+
+
+async def test_a_result_that_is_found_bad_is_taken_by_nobody(stage: Stage) -> None:
+    wrong = Quality(checks=(Check(name="frames", ok=False, expected="125", found="0", file="result.mp4"),))
+    one = await upload(stage)
+    await do(stage, *ALL[:-1])
+    two = await upload(stage)
+    assert await cached(stage, two) == set(ALL) - {"verify"}
+
+    for _ in (one, two):
+        await stage.says((await made(stage, await stage.start("verify"))).model_copy(update={"quality": wrong}))
+
+    assert (await stage.run_of(one)).state is RunState.FAILED
+    assert await stage.queued() == {"watermark": 1}  # the other one had it from there, and makes its own
+    await do(stage, "watermark", "thumbnails", "verify")
+    await ready(stage, two)
+    assert await cached(stage, await ready(stage, await upload(stage))) == set(ALL)
 
 
 async def test_an_original_that_is_gone_fails_the_video_all_the_same(stage: Stage) -> None:
@@ -330,7 +366,7 @@ async def test_what_others_share_outlives_the_video_that_made_it(stage: Stage) -
     one = await first(stage)
     two = await upload(stage)
     three = await upload(stage, recipe("B"))
-    await do(stage, "watermark", "thumbnails")
+    await do(stage, "watermark", "thumbnails", "verify")
 
     await delete(stage, one)
 
@@ -396,7 +432,7 @@ async def test_a_video_that_is_deleted_while_another_one_works_on_its_results_le
     await delete(stage, one)
     assert await stage.storage.stat(command.source.key)
     await stage.says(await made(stage, command))
-    await do(stage, "thumbnails")
+    await do(stage, "thumbnails", "verify")
     await ready(stage, two)
     await delete(stage, two)
     assert await objects(stage) == []
