@@ -74,7 +74,9 @@ class ReplayedRun:
 
     def _begin_task(self, entry: HistoryEntry) -> None:
         state = TaskState(_known(TaskState, entry))
-        if entry.subject in self.tasks:
+        before = self.tasks.get(entry.subject)
+        # A pass is done anew where its result, from the cache, or one that it read has turned out to be gone.
+        if before is not None and before.state not in (TaskState.SUCCEEDED, TaskState.CANCELED):
             raise _impossible(entry, "there is such a task already")
         if self.state is None or state not in TASK_BEGINS:
             raise _impossible(entry, "no task begins so, or its run has not begun")
