@@ -11,6 +11,7 @@ from typing import cast
 
 from moviola.errors import MoviolaError
 from moviola.video import HistoryEntry, RunId, RunState, TaskState
+from moviola_orchestrator.happenings import FoundInCache
 from moviola_orchestrator.lifecycle import (
     RUN_BEGINS,
     RUN_MOVES,
@@ -35,6 +36,7 @@ class ReplayedTask:
 
     state: TaskState
     attempt: int = 1
+    cached: bool = False
 
 
 @dataclass(slots=True)
@@ -75,8 +77,8 @@ class ReplayedRun:
     def _begin_task(self, entry: HistoryEntry) -> None:
         state = TaskState(_known(TaskState, entry))
         before = self.tasks.get(entry.subject)
-        # A pass is done anew where its result, from the cache, or one that it read has turned out to be gone.
-        if before is not None and before.state not in (TaskState.SUCCEEDED, TaskState.CANCELED):
+        # Only a pass whose result from the cache is gone, and what was called off with it, is done anew.
+        if before is not None and not before.cached and before.state is not TaskState.CANCELED:
             raise _impossible(entry, "there is such a task already")
         if self.state is None or state not in TASK_BEGINS:
             raise _impossible(entry, "no task begins so, or its run has not begun")
@@ -90,7 +92,7 @@ class ReplayedRun:
             raise _impossible(entry, f"no move leads there while the run is {self.state}")
         if entry.attempt is not None and not task.attempt <= entry.attempt <= task.attempt + 1:
             raise _impossible(entry, f"attempt {task.attempt} was the current one")
-        self.tasks[entry.subject] = ReplayedTask(state, entry.attempt or task.attempt)
+        self.tasks[entry.subject] = ReplayedTask(state, entry.attempt or task.attempt, entry.event == FoundInCache.type)
 
 
 def replay(entries: Iterable[HistoryEntry]) -> dict[RunId, ReplayedRun]:

@@ -419,6 +419,8 @@ class WebhookDeliveries(Protocol):
 
     async def forget(self, *, finished_before: datetime) -> int:
         """Forget what ended before that time; how many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Released:
     """A purged video of which some objects may be nobody's now; ``token`` is another one each time."""
@@ -529,6 +531,8 @@ class Transaction(Protocol):
 
     @property
     def webhook_deliveries(self) -> WebhookDeliveries: ...
+
+    @property
     def results(self) -> Results: ...
 
     @property

@@ -86,6 +86,7 @@ class SqlTransaction:
     def webhook_deliveries(self) -> SqlWebhookDeliveries:
         return SqlWebhookDeliveries(self._statements)
 
+    @cached_property
     def results(self) -> SqlResults:
         return SqlResults(self._statements)
 
