@@ -88,11 +88,12 @@ class ReplayedRun:
         state, task = TaskState(_known(TaskState, entry)), self.tasks.get(entry.subject)
         if task is None or entry.previous != task.state:
             raise _impossible(entry, f"the task was {task.state if task is not None else 'not begun'}")
-        if not _task_can(task.state, state, canceling=self.state is RunState.CANCELING):
+        cached = entry.event == FoundInCache.type
+        if not _task_can(task.state, state, canceling=self.state is RunState.CANCELING, cached=cached):
             raise _impossible(entry, f"no move leads there while the run is {self.state}")
         if entry.attempt is not None and not task.attempt <= entry.attempt <= task.attempt + 1:
             raise _impossible(entry, f"attempt {task.attempt} was the current one")
-        self.tasks[entry.subject] = ReplayedTask(state, entry.attempt or task.attempt, entry.event == FoundInCache.type)
+        self.tasks[entry.subject] = ReplayedTask(state, entry.attempt or task.attempt, cached)
 
 
 def replay(entries: Iterable[HistoryEntry]) -> dict[RunId, ReplayedRun]:
@@ -114,8 +115,8 @@ def _run_can(source: RunState, to: RunState, *, busy: bool) -> bool:
     return any(move_run(source, cast(RunTrigger, trigger), busy=busy) is to for trigger in triggers)
 
 
-def _task_can(source: TaskState, to: TaskState, *, canceling: bool) -> bool:
-    triggers = {move.trigger for move in TASK_MOVES if source in move.sources}
+def _task_can(source: TaskState, to: TaskState, *, canceling: bool, cached: bool) -> bool:
+    triggers = {move.trigger for move in TASK_MOVES if source in move.sources and (move.trigger == "adopt") == cached}
     return any(
         move_task(source, cast(TaskTrigger, trigger), canceling=canceling, hopeless=hopeless) is to
         for trigger in triggers
