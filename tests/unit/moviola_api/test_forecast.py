@@ -55,23 +55,23 @@ async def add(api: Api, task: Task, *, tenant: str = "default") -> None:
 
 
 async def test_a_plan_says_which_passes_are_done_already_as_far_as_that_is_known(api: Api) -> None:
-    video_id, sha256, (render, thumbnails) = await stored(api)
+    video_id, sha256, (render, thumbnails, _) = await stored(api)
     await works(api)
-    assert await cached(api, video_id) == [False, False]
+    assert await cached(api, video_id) == [False, False, False]
 
     # What the poster is cut from is known by what the render has made, and by nothing else.
     await add(api, done(thumbnails, sha256, {"render": content_of(MADE)}))
-    assert await cached(api, video_id) == [False, False]
+    assert await cached(api, video_id) == [False, False, False]
     await add(api, done(render, sha256, {}))
-    assert await cached(api, video_id) == [True, True]
+    assert await cached(api, video_id) == [True, True, False]
 
 
 @pytest.mark.parametrize(("tenant", "engine"), [("theirs", ENGINE), ("default", "e2")])
 async def test_what_another_tenant_or_engine_has_made_is_not_offered(api: Api, tenant: str, engine: str) -> None:
-    video_id, sha256, (render, _) = await stored(api)
+    video_id, sha256, (render, *_) = await stored(api)
     await works(api, engine)
     await add(api, done(render, sha256, {}), tenant=tenant)
-    assert await cached(api, video_id) == [False, False]
+    assert await cached(api, video_id) == [False, False, False]
 
 
 async def test_a_step_that_came_from_the_cache_says_so_and_had_no_attempt(api: Api) -> None:
