@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from moviola.errors import MoviolaError
+from moviola.messages import VideoReprocessRequested, VideoRetryRequested
 from moviola.video import HistoryEntry, RunId, RunState, TaskState
 from moviola_orchestrator.happenings import FoundInCache
 from moviola_orchestrator.lifecycle import (
@@ -24,6 +25,8 @@ from moviola_orchestrator.lifecycle import (
 )
 
 RUN = "run"
+# The events upon which a task takes over what another one has done.
+TAKES_OVER = (FoundInCache.type, VideoRetryRequested.type, VideoReprocessRequested.type)
 
 
 class ImpossibleHistory(MoviolaError):
@@ -88,7 +91,7 @@ class ReplayedRun:
         state, task = TaskState(_known(TaskState, entry)), self.tasks.get(entry.subject)
         if task is None or entry.previous != task.state:
             raise _impossible(entry, f"the task was {task.state if task is not None else 'not begun'}")
-        cached = entry.event == FoundInCache.type
+        cached = entry.event in TAKES_OVER
         if not _task_can(task.state, state, canceling=self.state is RunState.CANCELING, cached=cached):
             raise _impossible(entry, f"no move leads there while the run is {self.state}")
         if entry.attempt is not None and not task.attempt <= entry.attempt <= task.attempt + 1:
@@ -116,7 +119,7 @@ def _run_can(source: RunState, to: RunState, *, busy: bool) -> bool:
 
 
 def _task_can(source: TaskState, to: TaskState, *, canceling: bool, cached: bool) -> bool:
-    triggers = {move.trigger for move in TASK_MOVES if source in move.sources and (move.trigger == "adopt") == cached}
+    triggers = {move.trigger for move in TASK_MOVES if source in move.sources and (cached or move.trigger != "adopt")}
     return any(
         move_task(source, cast(TaskTrigger, trigger), canceling=canceling, hopeless=hopeless) is to
         for trigger in triggers
