@@ -13,6 +13,7 @@ from tests.acceptance.client import Client
 from tests.acceptance.systems import Deployment, ObjectsOf
 from tests.servers import MissingServer, Servers
 
+ORCHESTRATORS = ("orchestrator-1", "orchestrator-2")
 CLIP = Path(__file__).parent.parent / "media" / "bigbuckbunny.mp4"
 
 
@@ -74,6 +75,27 @@ def system(request: pytest.FixtureRequest) -> Deployment:
     """Each test runs on both."""
     deployment: Deployment = request.getfixturevalue(request.param)
     return deployment
+
+
+@pytest.fixture(params=["embedded", pytest.param("distributed", marks=pytest.mark.distributed)])
+def unfused(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
+    """A system that plans without fusion: the orchestrators do, and the API in its dry runs."""
+    if request.param == "embedded":
+        yield from start(systems.embedded(tmp_path, MOVIOLA_FUSION="false"))
+        return
+    deployment: Deployment = request.getfixturevalue("distributed")
+    restart(deployment, MOVIOLA_FUSION="false")
+    yield deployment
+    restart(deployment)
+
+
+def restart(deployment: Deployment, **environment: str) -> None:
+    """Start again those who plan, with more in their environment."""
+    deployment.kill("api", *ORCHESTRATORS)
+    deployment.start("api", *ORCHESTRATORS, **environment)
+    deployment.wait_ready()
+    # A process that is told to stop before it can listen for that dies of it, and the next to use this would wonder.
+    deployment.wait_logged("the orchestrator runs", *ORCHESTRATORS)
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def bucket(environment: Mapping[str, str]):  # type: ignore[no-untyped-def]  # b
 
 
 def objects_of(system: Deployment) -> ObjectsOf:
-    """How to list a video's objects behind the system's back."""
+    """How to list a video's objects behind the system's back; those of all videos for an empty id."""
 
     async def local(video_id: str) -> list[str]:
         root = system.folder / "data" / "objects"

@@ -1,34 +1,15 @@
 """The literal chain: every step a message of its own on its speciality's queue, and the same result as in one pass."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from tests.acceptance import media, systems
+from tests.acceptance import media
 from tests.acceptance.client import Client
-from tests.acceptance.conftest import start
 from tests.acceptance.systems import Deployment
 from tests.acceptance.test_one_video import CLIP, FOUR_STEPS
-
-ORCHESTRATORS = ("orchestrator-1", "orchestrator-2")
-
-
-@pytest.fixture(params=["embedded", pytest.param("distributed", marks=pytest.mark.distributed)])
-def unfused(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
-    """A system that plans without fusion; only the orchestrator needs to know."""
-    if request.param == "embedded":
-        yield from start(systems.embedded(tmp_path, MOVIOLA_FUSION="false"))
-        return
-    deployment: Deployment = request.getfixturevalue("distributed")
-    deployment.kill(*ORCHESTRATORS)
-    deployment.start(*ORCHESTRATORS, MOVIOLA_FUSION="false")
-    yield deployment
-    deployment.kill(*ORCHESTRATORS)
-    deployment.start(*ORCHESTRATORS)
-    # A process that is told to stop before it can listen for that dies of it, and the next to use this would wonder.
-    deployment.wait_logged("the orchestrator runs", *ORCHESTRATORS)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ class StepDocument(Document):
     pass_name: str | None = Field(default=None, alias="pass")
     progress: float | None = None
     attempts: int | None = None
+    cached: bool = False
 
 
 class FileDocument(Document):

@@ -115,7 +115,7 @@ class VideoCanceled(VideoEvent):
 
 
 class VideoDeleted(VideoEvent):
-    """The objects are gone too."""
+    """The objects are gone too, but for results that other videos share."""
 
     type: ClassVar[str] = "video.deleted"
 
@@ -346,7 +346,8 @@ class TaskProgress(TaskEvent):
 class TaskSucceeded(TaskEvent):
     """``outputs`` are the objects written; ``probe`` the facts, from a probe task, ``loudness`` what was measured.
 
-    ``quality`` is what a verify task found, good or bad.
+    ``quality`` is what a verify task found, good or bad. ``engine`` is what made it: the code of the steps and the
+    codecs, as in ``WorkerAlive``.
     """
 
     type: ClassVar[str] = "task.succeeded"
@@ -355,6 +356,7 @@ class TaskSucceeded(TaskEvent):
     loudness: Loudness | None = None
     quality: Quality | None = None
     source_sha256: str | None = None
+    engine: str = ""
 
 
 class TaskFailed(TaskEvent):
@@ -380,7 +382,7 @@ class TaskCanceled(TaskEvent):
 
 
 class WorkerAlive(Event):
-    """``capacity`` tasks at once; ``leaving`` once it drains."""
+    """``capacity`` tasks at once; ``leaving`` once it drains. Those of the same ``engine`` make the same of a task."""
 
     type: ClassVar[str] = "worker.alive"
     worker: str
@@ -388,6 +390,7 @@ class WorkerAlive(Event):
     version: str
     capacity: int
     leaving: bool = False
+    engine: str = ""
 
 
 EVENTS: tuple[type[Event], ...] = (

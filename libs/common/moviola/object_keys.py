@@ -34,6 +34,11 @@ def outputs_of(tenant: Tenant, video_id: VideoId, run_id: RunId, one: Pass) -> s
     return f"outputs/{tenant}/{video_id}/{run_id}/{one.name}/"
 
 
+def attempt_of(key: str) -> str:
+    """The prefix of all that was written together with the output *key*: by one attempt."""
+    return "/".join(key.split("/")[:6]) + "/"
+
+
 def watermark(tenant: Tenant, watermark_id: str) -> str:
     return f"watermarks/{tenant}/{watermark_id}"
 

@@ -298,6 +298,13 @@ class Pass(Planned):
     sound: Literal["copied", "encoded", "dropped"] | None = None
     parameters: Parameters
 
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The stored images that it lays over the picture, as the task's resources of those names."""
+        edit, _ = edit_and_ladder(self.parameters)
+        operations = edit.picture if edit is not None else ()
+        return tuple(one.image for one in operations if isinstance(one, Overlay) and one.image is not None)
+
 
 class Plan(Planned):
     """Passes in their order; ``generations`` counts the lossy encodes of the picture between the original and the

@@ -275,6 +275,11 @@ class Recipe(Strict):
             raise ValueError("a recipe has one step package at most")
         return steps
 
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The images that it calls by the ids under which they are stored."""
+        return tuple(step.image for step in self.steps if isinstance(step, Watermark) and step.image is not None)
+
 
 STEP_NAMES = ("trim", "resize", "watermark", "mute", "downmix", "normalize", "thumbnails", "package")
 

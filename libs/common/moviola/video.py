@@ -14,7 +14,7 @@ import uuid_utils
 from pydantic import BaseModel, ConfigDict
 
 from moviola.plan import Plan
-from moviola.probe import Probe
+from moviola.probe import Loudness, Probe
 from moviola.quality import Quality
 from moviola.recipe import Recipe
 
@@ -114,6 +114,20 @@ class Failure(BaseModel):
     message: str
 
 
+class Findings(BaseModel):
+    """What a task found besides the files that it made, under the names of ``TaskSucceeded``.
+
+    ``source_sha256`` is the original's, from a probe.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    probe: Probe | None = None
+    loudness: Loudness | None = None
+    quality: Quality | None = None
+    source_sha256: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Video:
     """What a client uploaded. Only the API writes it.
@@ -153,6 +167,7 @@ class Run:
 
     ``number`` counts the runs of a video from 1. ``plan`` and ``probe`` are None until the probe task has answered.
     ``files`` are the results, complete when the state is ``ready``. ``quality`` is the report of the last look at them.
+    ``source_sha256`` is the original's, once known.
     """
 
     id: RunId
@@ -172,6 +187,7 @@ class Run:
     updated_at: datetime
     finished_at: datetime | None = None
     version: int = 1
+    source_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +198,9 @@ class Task:
     ``crashes`` those of them where the child died. ``worker`` and ``nonce`` name the owner of the current attempt: only
     its messages count. ``not_before`` holds back a retry. ``lease_until`` moves on with every heartbeat. ``cost`` is
     what it is expected to take, and ``key_id`` whose share of the workers that is.
+
+    ``result_key`` is the fingerprint of its result, by which the step cache finds it. A task that took another run's
+    result has that run as ``result_of``, and as ``origin`` the video below whose prefix the outputs lie (its own too).
     """
 
     id: TaskId
@@ -208,6 +227,15 @@ class Task:
     outputs: tuple[OutputFile, ...] = ()
     failure: Failure | None = None
     created_at: datetime
+    found: Findings | None = None
+    result_key: str | None = None
+    result_of: RunId | None = None
+    origin: VideoId | None = None
+
+    @property
+    def cached(self) -> bool:
+        """Whether its result is one that another run had made."""
+        return self.result_of is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +264,7 @@ class Worker:
     """A worker that announced itself: the kinds it takes, how many tasks at once, and when it was last heard.
 
     ``strikes`` counts the tasks that it failed in a row by its own fault; until ``resting_until`` it gets none.
+    Workers of the same ``engine`` make the same of the same task; empty: it does not say.
     """
 
     id: str
@@ -245,6 +274,7 @@ class Worker:
     seen_at: datetime
     strikes: int = 0
     resting_until: datetime | None = None
+    engine: str = ""
 
     def rests(self, now: datetime) -> bool:
         return self.resting_until is not None and self.resting_until > now

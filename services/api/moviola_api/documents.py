@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from moviola.plan import Plan
+from moviola.plan import Pass, Plan
 from moviola.probe import Probe
 from moviola.quality import Quality
 from moviola.recipe import Recipe
@@ -20,7 +20,10 @@ class Document(BaseModel):
 
 
 class StepDocument(Document):
-    """A step of the recipe, and how the pass that covers it is doing; ``pass`` is null until there is a plan."""
+    """A step of the recipe, and how the pass that covers it is doing; ``pass`` is null until there is a plan.
+
+    ``cached``: all of it is what another run had made.
+    """
 
     step: str
     state: TaskState
@@ -28,6 +31,7 @@ class StepDocument(Document):
     attempts: int
     progress: float
     worker: str | None = None
+    cached: bool = False
 
 
 class OriginalDocument(Document):
@@ -124,9 +128,21 @@ class VideoList(Document):
     next_cursor: str | None
 
 
+class CostedPass(Pass):
+    """A pass; ``cached``: its result is there already."""
+
+    cached: bool
+
+
+class CostedPlan(Plan):
+    """A plan that says of each pass what is known of its cost."""
+
+    passes: tuple[CostedPass, ...]
+
+
 class PlanDocument(Document):
     """A dry run: what the recipe would cost on this video."""
 
-    plan: Plan
+    plan: CostedPlan
     generations: int
     passes: int

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from moviola import object_keys
 from moviola.errors import FieldError, InvalidInput, InvalidRecipe, ObjectNotFound, TooLarge
-from moviola.ports.object_storage import ObjectStorage
+from moviola.ports.object_storage import ObjectStorage, StoredObject
+from moviola.ports.video_store import StoredWatermark, VideoStore
 from moviola.recipe import Recipe, Watermark
-from moviola.video import Tenant
+from moviola.video import Tenant, utc_now
 
 PART = "watermark"
 MAX_BYTES = 10_000_000
@@ -46,6 +47,23 @@ async def check_marks(storage: ObjectStorage, tenant: Tenant, recipe: Recipe | N
             raise InvalidRecipe(
                 message, [FieldError(f"/recipe/steps/{index}/image", message, "unknown")], code="recipe.unknown_image"
             )
+
+
+async def remember(store: VideoStore, tenant: Tenant, mark_id: str, stored: StoredObject) -> None:
+    """Note which bytes the image has that came along with an upload: under another id they are the same image."""
+    async with store.transaction() as transaction:
+        await transaction.watermarks.add(
+            StoredWatermark(
+                id=mark_id,
+                tenant=tenant,
+                name="",
+                content_type="application/octet-stream",
+                size=stored.size,
+                sha256=stored.sha256 or "",
+                created_at=utc_now(),
+                listed=False,
+            )
+        )
 
 
 def _images(recipe: Recipe | None) -> list[tuple[int, Watermark]]:

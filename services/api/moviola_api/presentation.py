@@ -37,6 +37,7 @@ def video_document(sight: Sight, live: Mapping[str, Glimpse]) -> VideoDocument:
     how_far = _how_far(sight, live)
     folder = f"/v1/videos/{video.id}/files"
     facts = next((run.probe for run in (latest, serving) if run is not None and run.probe is not None), None)
+    sha256 = video.sha256 or (latest.source_sha256 if latest is not None else None)
     return VideoDocument(
         id=video.id,
         status=status,
@@ -51,7 +52,7 @@ def video_document(sight: Sight, live: Mapping[str, Glimpse]) -> VideoDocument:
         plan=latest.plan if latest is not None and not awaited else None,
         steps=_steps(sight, live),
         original=OriginalDocument(
-            filename=video.filename, size=video.size, sha256=video.sha256, probe=facts, url=f"{folder}/original"
+            filename=video.filename, size=video.size, sha256=sha256, probe=facts, url=f"{folder}/original"
         ),
         files=tuple(FileDocument.of(file, folder) for file in serving.files) if serving is not None else (),
         quality=next((run.quality for run in (serving, latest) if run is not None), None),
@@ -95,7 +96,7 @@ def _steps(sight: Sight, live: Mapping[str, Glimpse]) -> tuple[StepDocument, ...
     passes = run.plan.passes if run is not None and run.plan else ()
     covering = [[one for one in passes if index in one.covers] for index in range(len(recipe.steps if recipe else ()))]
     return tuple(
-        _step(step.step, _telling(covering[index], tasks), tasks, live)
+        _step(step.step, _telling(covering[index], tasks), tasks, live, cached=_cached(covering[index], tasks))
         for index, step in enumerate(recipe.steps if recipe else ())
     )
 
@@ -106,7 +107,14 @@ def _telling(covering: Sequence[Pass], tasks: Mapping[str, Task]) -> Pass | None
     return next(unfinished, covering[-1] if covering else None)
 
 
-def _step(name: str, one: Pass | None, tasks: Mapping[str, Task], live: Mapping[str, Glimpse]) -> StepDocument:
+def _cached(covering: Sequence[Pass], tasks: Mapping[str, Task]) -> bool:
+    """Whether no pass that makes up a step had anything to do."""
+    return bool(covering) and all(one.name in tasks and tasks[one.name].cached for one in covering)
+
+
+def _step(
+    name: str, one: Pass | None, tasks: Mapping[str, Task], live: Mapping[str, Glimpse], *, cached: bool
+) -> StepDocument:
     task = tasks.get(one.name) if one is not None else None
     if one is None or task is None:
         planned = one.name if one is not None else None
@@ -114,5 +122,11 @@ def _step(name: str, one: Pass | None, tasks: Mapping[str, Task], live: Mapping[
     done = 1.0 if task.state is TaskState.SUCCEEDED else live.get(task.name, Glimpse(0.0)).done
     begun = task.attempt if task.started_at is not None or task.attempt > 1 else 0
     return StepDocument(
-        step=name, state=task.state, pass_=one.name, attempts=begun, progress=round(done, 4), worker=task.worker
+        step=name,
+        state=task.state,
+        pass_=one.name,
+        attempts=begun,
+        progress=round(done, 4),
+        worker=task.worker,
+        cached=cached,
     )

@@ -83,6 +83,8 @@ async def _store(request: web.Request, arrival: Arrival, key: str | None) -> web
             key_id=caller_of(request).key_id,
         )
         once = intake.Once(key, _fingerprint(form)) if key is not None else None
+        if form.mark is not None:
+            await marks.remember(context.store, arrival.tenant, arrival.mark_id, form.mark)
         holder = await intake.enter(context.store, video, once)
         kept.set(holder is None)
     return await _entered(request, video, once, holder)

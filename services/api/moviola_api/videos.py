@@ -8,15 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from moviola.errors import Conflict, InvalidInput, StaleVersion
 from moviola.messages import VideoCancelRequested, VideoDeleteRequested
+from moviola.plan import Plan
 from moviola.planner import compile_plan
 from moviola.ports.message_bus import post
 from moviola.ports.video_store import Transaction, VideoFilter, VideoWithRuns
-from moviola.recipe import field_errors
+from moviola.recipe import Recipe, field_errors
 from moviola.video import TERMINAL_RUN_STATES, Status, Video, VideoState, awaits_run, utc_now
 from moviola_api.bodies import RequestBody, read_json
 from moviola_api.context import context_of, tenant_of
 from moviola_api.cursors import cursor_after, read_cursor
-from moviola_api.documents import PlanDocument, VideoList
+from moviola_api.documents import CostedPlan, PlanDocument, VideoList
+from moviola_api.forecast import costed
 from moviola_api.lookup import Sight, find, see, sight_of, video_id_of
 from moviola_api.presentation import document_of, json_response
 from moviola_api.wishes import Metadata, Tags, Title, recipe_at, requested_recipe, without_repetition
@@ -150,8 +152,16 @@ async def plan_video(request: web.Request) -> web.Response:
     if facts is None:
         raise Conflict("The facts of the file are not known yet.", code="video.not_probed")
     with recipe_at():
-        plan = compile_plan(recipe, facts, fusion=context_of(request).settings.fusion)
+        compiled = compile_plan(recipe, facts, fusion=context_of(request).settings.fusion)
+    plan = await _costed(request, sight, compiled, recipe)
     return json_response(PlanDocument(plan=plan, generations=plan.generations, passes=len(plan.passes)))
+
+
+async def _costed(request: web.Request, sight: Sight, plan: Plan, recipe: Recipe | None) -> CostedPlan:
+    context = context_of(request)
+    original = sight.video.sha256 or (sight.latest.source_sha256 if sight.latest is not None else None)
+    async with context.store.snapshot() as view:
+        return await costed(plan, view, context.settings, tenant=sight.video.tenant, original=original, recipe=recipe)
 
 
 class PlanRequest(RequestBody):

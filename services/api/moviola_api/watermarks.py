@@ -1,7 +1,7 @@
 """Stored watermarks as a resource: images under a name, which recipes call by their id.
 
 The image is the object that a recipe's id leads to; the row gives it a name. An image that came along with one video
-has no row, and is not shown here.
+has none, and is not shown here.
 """
 
 from dataclasses import dataclass
@@ -135,6 +135,6 @@ async def _find(request: web.Request) -> StoredWatermark:
     else:
         async with context_of(request).store.snapshot() as transaction:
             found = await transaction.watermarks.get(tenant_of(request), watermark_id)
-    if found is None:
+    if found is None or not found.listed:
         raise NotFound("There is no such watermark.", code="watermark.not_found")
     return found

@@ -105,7 +105,7 @@ def print_details(video: VideoDocument, *, as_json: bool) -> None:
     lines += _fact_lines(video)
     lines += _plan_lines(video)
     lines += _quality_lines(video.quality)
-    lines += [("step", f"{one.step} {one.state}") for one in video.steps]
+    lines += [("step", f"{one.step} {one.state}{', from the cache' if one.cached else ''}") for one in video.steps]
     lines += [("file", f"{one.name} {one.size} bytes sha256 {one.sha256}") for one in video.files]
     for name, value in lines:
         typer.echo(f"{name:<9} {value}")

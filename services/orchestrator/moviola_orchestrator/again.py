@@ -6,12 +6,14 @@ over as well, so that only what failed and what follows from it is done again.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from moviola.plan import PROBE_PASS, Pass
-from moviola.video import TERMINAL_RUN_STATES, Run, Task, TaskState, Video
+from moviola.video import TERMINAL_RUN_STATES, Findings, Run, Task, TaskState, Video
 from moviola_orchestrator.decision import Decision, Moment, Snapshot
 from moviola_orchestrator.draft import Draft
-from moviola_orchestrator.progress import adopt_plan, call_off_early, note_quality, open_run, settle
+from moviola_orchestrator.progress import call_off_early, open_run
+from moviola_orchestrator.reuse import take_over
 
 
 def begin_again(video: Video, earlier: Snapshot, moment: Moment, *, fusion: bool, serving: bool) -> Decision:
@@ -39,14 +41,19 @@ def _took_over(draft: Draft, earlier: Run, made: Mapping[str, Task], *, fusion: 
         if task.state is not TaskState.PENDING or old is None or _pass(draft.run, task) != _pass(earlier, task):
             continue
         found = True
-        draft.move_task(task, "adopt", cause, outputs=old.outputs)
-        if task.name == PROBE_PASS.name and earlier.probe is not None:
-            draft.move_run("probe", cause)
-            adopt_plan(draft, earlier.probe, fusion=fusion, cause=cause)
-        elif task.kind == "verify" and earlier.quality is not None:
-            note_quality(draft, earlier.quality)
-        settle(draft, cause)
+        take_over(draft, task, replace(old, found=old.found or _findings(earlier, old)), fusion=fusion, cause=cause)
     return found and draft.run.state not in TERMINAL_RUN_STATES
+
+
+def _findings(run: Run, task: Task) -> Findings:
+    """What a task found before findings were kept with it."""
+    match task.kind:
+        case "probe":
+            return Findings(probe=run.probe)
+        case "measure":
+            return Findings(loudness=run.probe.loudness if run.probe is not None else None)
+        case _:
+            return Findings(quality=run.quality if task.kind == "verify" else None)
 
 
 def _is_spoiled(run: Run) -> bool:

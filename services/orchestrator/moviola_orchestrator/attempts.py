@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from moviola import object_keys
 from moviola.messages import TaskCanceled, TaskFailed, TaskReleased, TaskSucceeded
 from moviola.plan import FINDINGS_ONLY, PROBE_PASS, Pass
-from moviola.video import TERMINAL_TASK_STATES, Failure, Run, Task, TaskState
+from moviola.quality import Quality
+from moviola.video import TERMINAL_TASK_STATES, Failure, Findings, Run, Task, TaskState
 from moviola_orchestrator.decision import Policy
 from moviola_orchestrator.draft import Draft
 from moviola_orchestrator.happenings import WorkerWord
-from moviola_orchestrator.progress import adopt_plan, fail, note_loudness, note_quality, settle
+from moviola_orchestrator.progress import fail, note_quality, settle, take_note
+from moviola_orchestrator.reuse import do_anew, gone_inputs, inputs_of, result_key
 
 
 def owned(draft: Draft, word: WorkerWord, policy: Policy) -> Task | None:
@@ -73,20 +75,29 @@ def succeeded(draft: Draft, task: Task, word: TaskSucceeded, policy: Policy) -> 
     if wrong is not None:
         _ended_badly(draft, task, Failure(code="worker.bad_result", step=task.name, message=wrong), policy)
         return
-    if word.quality is not None:
-        note_quality(draft, word.quality)
-        if not word.quality.ok:
-            # Another look would find the same.
-            bad = Failure(code="worker.bad_output", step=task.name, message=word.quality.complaint())
-            _ended_badly(draft, task, bad, policy, permanent=True)
-            return
+    if word.quality is not None and not word.quality.ok:
+        _found_bad(draft, task, word.quality, policy)
+        return
     cause = f"Worker {word.worker} finished {task.name}, attempt {task.attempt}."
-    done = draft.move_task(task, "succeed", cause, outputs=word.outputs, failure=None)
-    if done.state is TaskState.SUCCEEDED and word.loudness is not None:
-        note_loudness(draft, word.loudness)
-    if done.state is TaskState.SUCCEEDED and word.probe is not None and task.name == PROBE_PASS.name:
-        adopt_plan(draft, word.probe, fusion=policy.fusion, cause=cause)
+    found = Findings.model_validate(word, from_attributes=True)
+    key = None if draft.canceling else result_key(draft, task, word.engine, original=found.source_sha256)
+    done = draft.move_task(task, "succeed", cause, outputs=word.outputs, failure=None, found=found, result_key=key)
+    if done.state is TaskState.SUCCEEDED:
+        take_note(draft, done, fusion=policy.fusion, cause=cause)
     settle(draft, cause)
+
+
+def _found_bad(draft: Draft, task: Task, quality: Quality, policy: Policy) -> None:
+    """What *task* has looked at is no good: nobody takes it over, and what this run has taken over is made anew."""
+    inputs = inputs_of(draft, task)
+    if not draft.canceling and (taken := [one for one in inputs if one.cached]):
+        do_anew(draft, task, taken)
+        return
+    draft.forgotten.extend(one.result_key for one in inputs if one.result_key is not None)
+    note_quality(draft, quality)
+    # Another look would find the same.
+    bad = Failure(code="worker.bad_output", step=task.name, message=quality.complaint())
+    _ended_badly(draft, task, bad, policy, permanent=True)
 
 
 def _wrong_with(run: Run, task: Task, word: TaskSucceeded) -> str | None:
@@ -113,6 +124,9 @@ def _pass_of(run: Run, task: Task) -> Pass:
 
 def failed(draft: Draft, task: Task, word: TaskFailed, policy: Policy) -> None:
     code = "worker.crashed" if word.crashed else word.code
+    if gone := gone_inputs(draft, task, code):
+        do_anew(draft, task, gone)
+        return
     failure = Failure(code=code, step=task.name, message=word.message)
     _ended_badly(draft, task, failure, policy, permanent=word.permanent, crashed=word.crashed)
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from moviola import object_keys
 from moviola.messages import COMMANDS, ObjectRef, TaskCommand
-from moviola.plan import ORIGINAL, PROBE_PASS, Overlay, Pass, edit_and_ladder
+from moviola.plan import ORIGINAL, Pass, edit_and_ladder
 from moviola.video import Run, Task, Video
+from moviola_orchestrator.reuse import pass_of
 
 
 def command_for(task: Task, run: Run, tasks: Sequence[Task], video: Video, *, lease_seconds: float) -> TaskCommand:
@@ -31,11 +32,6 @@ def command_for(task: Task, run: Run, tasks: Sequence[Task], video: Video, *, le
     )
 
 
-def pass_of(run: Run, task: Task) -> Pass:
-    """The pass that *task* is; before there is a plan there is only the probe's."""
-    return PROBE_PASS if run.plan is None or task.name == PROBE_PASS.name else run.plan.named(task.name)
-
-
 def _source(one: Pass, tasks: Sequence[Task], video: Video) -> ObjectRef:
     if one.source == ORIGINAL:
         return ObjectRef(key=video.object_key, etag=video.object_etag, size=video.size, sha256=video.sha256)
@@ -43,7 +39,7 @@ def _source(one: Pass, tasks: Sequence[Task], video: Video) -> ObjectRef:
 
 
 def _made_by(name: str, tasks: Sequence[Task]) -> ObjectRef:
-    output = next(task for task in tasks if task.name == name).outputs[0]
+    output = [task for task in tasks if task.name == name][-1].outputs[0]
     return ObjectRef(key=output.key, size=output.size, sha256=output.sha256)
 
 
@@ -53,9 +49,8 @@ def _resources(one: Pass, run: Run, tasks: Sequence[Task]) -> Iterator[tuple[str
     """
     for name in one.needs:
         yield name, _made_by(name, tasks)
-    edit, ladder = edit_and_ladder(one.parameters)
-    for operation in edit.picture if edit is not None else ():
-        if isinstance(operation, Overlay) and operation.image is not None:
-            yield operation.image, ObjectRef(key=object_keys.watermark(run.tenant, operation.image))
+    for image in one.images:
+        yield image, ObjectRef(key=object_keys.watermark(run.tenant, image))
+    _, ladder = edit_and_ladder(one.parameters)
     for track in ladder.captions if ladder is not None else ():
         yield track.resource, ObjectRef(key=object_keys.captions(run.tenant, run.video_id, track.resource))

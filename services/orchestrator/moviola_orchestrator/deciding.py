@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from moviola.messages import TaskCanceled, TaskFailed, TaskHeartbeat, TaskReleased, TaskStarted, TaskSucceeded
-from moviola_orchestrator import attempts, progress, timeouts
+from moviola_orchestrator import attempts, progress, reuse, timeouts
 from moviola_orchestrator.decision import Decision, Moment, Policy, Snapshot
 from moviola_orchestrator.draft import Draft
 from moviola_orchestrator.happenings import (
@@ -11,6 +11,7 @@ from moviola_orchestrator.happenings import (
     DeadlinePassed,
     DeleteRequested,
     Dispatch,
+    FoundInCache,
     Happening,
     LeaseExpired,
     Restarted,
@@ -29,7 +30,7 @@ def decide(snapshot: Snapshot, event: Happening, moment: Moment, policy: Policy)
             progress.cancel(draft, "The video was deleted.")
         case Restarted():
             timeouts.restarted(draft)
-        case Dispatch() | LeaseExpired() | DeadlinePassed() | Unclaimed():
+        case Dispatch() | FoundInCache() | LeaseExpired() | DeadlinePassed() | Unclaimed():
             _found(draft, event, policy)
         case _:
             _heard(draft, event, policy)
@@ -53,7 +54,9 @@ def _heard(draft: Draft, word: WorkerWord, policy: Policy) -> None:
             assert_never(word)
 
 
-def _found(draft: Draft, event: Dispatch | LeaseExpired | DeadlinePassed | Unclaimed, policy: Policy) -> None:
+def _found(
+    draft: Draft, event: Dispatch | FoundInCache | LeaseExpired | DeadlinePassed | Unclaimed, policy: Policy
+) -> None:
     task = draft.task(event.task_id)
     if task is None:
         draft.refused = "there is no such task"
@@ -61,6 +64,8 @@ def _found(draft: Draft, event: Dispatch | LeaseExpired | DeadlinePassed | Uncla
     match event:
         case Dispatch():
             timeouts.dispatched(draft, task, policy)
+        case FoundInCache():
+            reuse.take_over(draft, task, event.made, fusion=policy.fusion)
         case LeaseExpired():
             timeouts.lease_expired(draft, task, policy)
         case DeadlinePassed():

@@ -24,6 +24,7 @@ from moviola_orchestrator.commands import command_for
 from moviola_orchestrator.decision import Decision, Snapshot
 from moviola_orchestrator.happenings import Dispatch
 from moviola_orchestrator.ledger import Ledger, after
+from moviola_orchestrator.step_cache import NotSeen
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 UNCLAIMED_PER_PLACE = 2
@@ -105,7 +106,11 @@ class Dispatcher:
             try:
                 async with self._ledger.store.transaction() as transaction:
                     snapshot = await self._ledger.load(transaction, task.run_id)
-                    decision = await self._dispatch(transaction, snapshot, task) if snapshot else None
+                    decision = await self._done_or_dispatched(transaction, snapshot, task) if snapshot else None
+            except NotSeen as unseen:
+                await unseen.look()
+                self._ledger.bells.dispatch.ring()
+                return False
             except StaleVersion:
                 return False  # whoever was faster rings the bell again
             except Unavailable:
@@ -117,6 +122,11 @@ class Dispatcher:
             if decision is not None:
                 self._ledger.committed(decision)
             return decision is not None
+
+    async def _done_or_dispatched(self, transaction: Transaction, snapshot: Snapshot, task: Task) -> Decision | None:
+        # While it waited its turn, an equal one of another run may have been done.
+        decision = await self._ledger.reuse(transaction, snapshot, task)
+        return decision or await self._dispatch(transaction, snapshot, task)
 
     async def _dispatch(self, transaction: Transaction, snapshot: Snapshot, task: Task) -> Decision | None:
         """Dispatch *task*, and write its command; None where it may not be, or not any more."""

@@ -13,13 +13,16 @@ from moviola.video import (
     STATUS_OF_RUN_STATE,
     TERMINAL_TASK_STATES,
     Failure,
+    Findings,
     HistoryEntry,
     OutputFile,
+    RunId,
     RunState,
     Status,
     Task,
     TaskId,
     TaskState,
+    VideoId,
 )
 from moviola_orchestrator.decision import Decision, Moment, Snapshot
 from moviola_orchestrator.lifecycle import RunTrigger, TaskTrigger, move_run, move_task
@@ -41,6 +44,10 @@ class TaskChanges(TypedDict, total=False):
     finished_at: datetime | None
     outputs: tuple[OutputFile, ...]
     failure: Failure | None
+    found: Findings | None
+    result_key: str | None
+    result_of: RunId | None
+    origin: VideoId | None
 
 
 class RunChanges(TypedDict, total=False):
@@ -56,7 +63,9 @@ class Draft:
 
     def __init__(self, snapshot: Snapshot, event: str, moment: Moment) -> None:
         self.run = snapshot.run
+        self.images = snapshot.images
         self.moment = moment
+        self.forgotten: list[str] = []
         self.refused: str | None = None
         self.messages: list[Message] = []
         self._event = event
@@ -81,8 +90,8 @@ class Draft:
         return self._tasks.get(task_id)
 
     def named(self, name: str) -> Task | None:
-        """The task of the pass *name*, if there is one yet."""
-        return next((task for task in self.tasks if task.name == name), None)
+        """The task of the pass *name*, if there is one yet; the newest, where it is done anew."""
+        return next((task for task in reversed(self.tasks) if task.name == name), None)
 
     def add(self, task: Task, cause: str) -> None:
         self._tasks[task.id] = task
@@ -104,7 +113,8 @@ class Draft:
             return task
         moved = replace(replace(task, state=state, **_implied(task, state, self.moment.now)), **changes)
         self._tasks[task.id] = moved
-        self._note(task.name, task.state, state, cause, worker=moved.worker or task.worker, attempt=task.attempt)
+        attempt = None if moved.cached else task.attempt
+        self._note(task.name, task.state, state, cause, worker=moved.worker or task.worker, attempt=attempt)
         return moved
 
     def move_run(self, trigger: RunTrigger, cause: str, **changes: Unpack[RunChanges]) -> bool:
@@ -148,6 +158,7 @@ class Draft:
             saved=tuple(task for task in changed if task.id in self._before),
             entries=tuple(self._entries),
             messages=tuple(self.messages),
+            forgotten=tuple(self.forgotten),
             refused=None if self._entries else self.refused,
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from moviola.messages import TaskCanceled, TaskFailed, TaskHeartbeat, TaskReleased, TaskStarted, TaskSucceeded
-from moviola.video import TaskId
+from moviola.video import Task, TaskId
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,15 @@ class Dispatch:
 
     type: ClassVar[str] = "task.dispatched"
     task_id: TaskId
+
+
+@dataclass(frozen=True, slots=True)
+class FoundInCache:
+    """``made``, a task of another run, has the result that this one would make."""
+
+    type: ClassVar[str] = "task.cached"
+    task_id: TaskId
+    made: Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +70,13 @@ class Restarted:
 
 WorkerWord = TaskStarted | TaskHeartbeat | TaskSucceeded | TaskFailed | TaskReleased | TaskCanceled
 Happening = (
-    WorkerWord | Dispatch | LeaseExpired | DeadlinePassed | Unclaimed | CancelRequested | DeleteRequested | Restarted
+    WorkerWord
+    | Dispatch
+    | FoundInCache
+    | LeaseExpired
+    | DeadlinePassed
+    | Unclaimed
+    | CancelRequested
+    | DeleteRequested
+    | Restarted
 )

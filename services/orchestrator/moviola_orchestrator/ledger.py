@@ -5,7 +5,7 @@ unknown is simply tried again: an event that took effect already changes nothing
 """
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,6 +20,8 @@ from moviola.video import (
     Run,
     RunId,
     RunState,
+    Task,
+    TaskId,
     TaskState,
     Tenant,
     VideoId,
@@ -32,8 +34,9 @@ from moviola_orchestrator.again import begin_again
 from moviola_orchestrator.bells import Bells
 from moviola_orchestrator.deciding import decide
 from moviola_orchestrator.decision import Decision, Moment, Policy, Snapshot
-from moviola_orchestrator.happenings import CancelRequested, DeleteRequested, Happening
+from moviola_orchestrator.happenings import CancelRequested, DeleteRequested, FoundInCache, Happening
 from moviola_orchestrator.progress import begin
+from moviola_orchestrator.step_cache import NotSeen, StepCache
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 Clock = Callable[[], datetime]
@@ -44,7 +47,10 @@ Also = Callable[[Transaction, Snapshot], Awaitable[Sequence[Decision]]]
 
 
 class Ledger:
-    """The only way to change runs. ``clock`` and ``chance`` (0 to 1, for jitter) can be replaced in tests."""
+    """The only way to change runs. ``clock`` and ``chance`` (0 to 1, for jitter) can be replaced in tests.
+
+    With a ``cache``, tasks that another run has done already are done at once.
+    """
 
     def __init__(
         self,
@@ -54,12 +60,14 @@ class Ledger:
         *,
         clock: Clock = utc_now,
         chance: Callable[[], float] = random.random,
+        cache: StepCache | None = None,
     ) -> None:
         self.store = store
         self.bells = bells
         self.clock = clock
         self.policy = Policy.of(settings)
         self._chance = chance
+        self._cache = cache
 
     async def begin(self, tenant: Tenant, video_id: VideoId, *, also: Also | None = None) -> Decision | None:
         """Begin the run of an uploaded video that is to be made, its first or one that was asked for.
@@ -74,9 +82,16 @@ class Ledger:
             decision = await self._begun(transaction, found)
             if decision is None:
                 return []
+            now = Snapshot(
+                decision.run,
+                (),
+                serving=found.serving is not None,
+                images=await self._images(transaction, decision.run),
+            )
+            decision = await self._reused(transaction, now, decision)
             await transaction.runs.add(decision.run)
             await self._write(transaction, decision)
-            begun = Snapshot(decision.run, decision.tasks, serving=found.serving is not None)
+            begun = replace(now, run=decision.run, tasks=decision.tasks)
             return [decision, *(await also(transaction, begun) if also else ())]
 
         return await self._committed(decided)
@@ -98,7 +113,8 @@ class Ledger:
             snapshot = await self.load(transaction, run_id)
             if snapshot is None:
                 return []
-            decision = await self.apply(transaction, snapshot, event)
+            decision = await self._reused(transaction, snapshot, self._decided(snapshot, event))
+            await self._save(transaction, decision)
             if also is None or not decision.changed:
                 return [decision]
             return [decision, *await also(transaction, after(snapshot, decision))]
@@ -110,17 +126,57 @@ class Ledger:
         run = await transaction.runs.lock(run_id)
         if run is None:
             return None
-        return Snapshot(run, tuple(await transaction.tasks.of_run(run_id)), serving=await _serving(transaction, run))
+        tasks = tuple(await transaction.tasks.of_run(run_id))
+        images = await self._images(transaction, run)
+        return Snapshot(run, tasks, serving=await _serving(transaction, run), images=images)
 
     async def apply(self, transaction: Transaction, snapshot: Snapshot, event: Happening) -> Decision:
         """Decide and write, in a transaction of the caller's, who tells us by `committed`."""
+        decision = self._decided(snapshot, event)
+        await self._save(transaction, decision)
+        return decision
+
+    async def reuse(self, transaction: Transaction, snapshot: Snapshot, task: Task) -> Decision | None:
+        """Do a waiting *task* by what another run has done meanwhile, in a transaction of the caller's. ``NotSeen``."""
+        found = await self._found(transaction, snapshot, [task])
+        if task.id not in found:
+            return None
+        decision = self._decided(snapshot, FoundInCache(task.id, found[task.id]))
+        decision = await self._reused(transaction, snapshot, decision)
+        await self._save(transaction, decision)
+        return decision
+
+    def _decided(self, snapshot: Snapshot, event: Happening) -> Decision:
         decision = decide(snapshot, event, self._moment(), self.policy)
-        if decision.changed:
-            await transaction.runs.save(decision.run)
-        await self._write(transaction, decision)
         if decision.refused is not None:
             log.info("refused an event", event_type=event.type, run=snapshot.run.id, reason=decision.refused)
         return decision
+
+    async def _save(self, transaction: Transaction, decision: Decision) -> None:
+        if decision.changed:
+            await transaction.runs.save(decision.run)
+        await self._write(transaction, decision)
+
+    async def _images(self, transaction: Transaction, run: Run) -> Mapping[str, str]:
+        return await self._cache.images(transaction, run) if self._cache is not None else {}
+
+    async def _reused(self, transaction: Transaction, snapshot: Snapshot, decision: Decision) -> Decision:
+        """*decision*, and what follows as other runs have done what its new tasks would do. ``NotSeen``."""
+        if decision.forgotten:
+            await transaction.results.forget(snapshot.run.tenant, decision.forgotten)
+        looked: set[TaskId] = set()
+        while fresh := [one for one in decision.added if one.state is TaskState.PENDING and one.id not in looked]:
+            looked |= {task.id for task in fresh}
+            now = replace(snapshot, run=decision.run, tasks=decision.tasks)
+            for task_id, made in (await self._found(transaction, now, fresh)).items():
+                now = replace(snapshot, run=decision.run, tasks=decision.tasks)
+                decision = decision.then(self._decided(now, FoundInCache(task_id, made)))
+        return decision
+
+    async def _found(
+        self, transaction: Transaction, snapshot: Snapshot, tasks: Sequence[Task]
+    ) -> Mapping[TaskId, Task]:
+        return await self._cache.find(transaction, snapshot, tasks, now=self.clock()) if self._cache is not None else {}
 
     def committed(self, decision: Decision) -> None:
         """Wake whoever has to act on what was committed."""
@@ -154,6 +210,9 @@ class Ledger:
             try:
                 async with self.store.transaction() as transaction:
                     decisions = await decided(transaction)
+            except NotSeen as unseen:
+                await unseen.look()
+                continue
             except StaleVersion:
                 continue
             for decision in decisions:

@@ -60,13 +60,7 @@ class Move:
     unless: str | None = None
 
 
-# Steps that stand alone follow each other in whatever order the recipe has them; what normalizes is measured first.
-_EDITS: tuple[Kind, ...] = ("trim", "resize", "watermark", "mute", "downmix", "normalize", "measure")
-_EDITING = tuple(STATE_OF_KIND[kind] for kind in _EDITS)
-_PLANNED = (RunState.PROBING, *_EDITING, RunState.RENDERING)
-_MADE = (*_PLANNED, RunState.PACKAGING)
-_MAKING = (*_MADE, RunState.THUMBNAILING)
-_WORKING = (*_MAKING, RunState.VERIFYING)
+_WORKING = tuple(STATE_OF_KIND.values())
 
 RUN_STATES: tuple[RunState, ...] = (
     RunState.UPLOADED,
@@ -78,14 +72,12 @@ RUN_STATES: tuple[RunState, ...] = (
 )
 RUN_MOVES: tuple[Move, ...] = (
     Move("probe", (RunState.UPLOADED,), RunState.PROBING),
+    # Which pass is next, the plan says; a result from the cache that turns out to be gone leads back to an earlier one.
     *(
-        Move(kind, tuple(s for s in (RunState.PROBING, *_EDITING) if s is not STATE_OF_KIND[kind]), STATE_OF_KIND[kind])
-        for kind in _EDITS
+        Move(kind, tuple(other for other in _WORKING if other is not state), state)
+        for kind, state in STATE_OF_KIND.items()
+        if kind != "probe"
     ),
-    Move("render", (RunState.PROBING, RunState.MEASURING), RunState.RENDERING),
-    Move("package", _PLANNED, RunState.PACKAGING),
-    Move("thumbnails", _MADE, RunState.THUMBNAILING),
-    Move("verify", _MAKING, RunState.VERIFYING),
     Move("finish", _WORKING, RunState.READY),
     Move("fail", _WORKING, RunState.FAILED),
     Move("cancel", _WORKING, RunState.CANCELING, when="busy"),

@@ -13,6 +13,7 @@ from moviola.recipe import Recipe
 from moviola.video import (
     TERMINAL_RUN_STATES,
     Failure,
+    Findings,
     OutputFile,
     Run,
     RunId,
@@ -51,10 +52,11 @@ def open_run(video: Video, moment: Moment, event: str, cause: str, *, number: in
         key_id=video.key_id,
         created_at=moment.now,
         updated_at=moment.now,
+        source_sha256=video.sha256,
     )
     draft = Draft(Snapshot(run, (), serving), event, moment)
     draft.announce(None, cause)
-    draft.add(_task(run, PROBE_PASS, moment), cause)
+    draft.add(new_task(run, PROBE_PASS, moment), cause)
     return draft
 
 
@@ -64,7 +66,7 @@ def call_off_early(draft: Draft, video: Video) -> None:
         cancel(draft, "A cancel was asked for before the run began.")
 
 
-def adopt_plan(draft: Draft, probe: Probe, *, fusion: bool, cause: str) -> None:
+def _adopt_plan(draft: Draft, probe: Probe, *, fusion: bool, cause: str) -> None:
     """Compile the recipe for the file that was found; a recipe that does not fit it fails the run."""
     run = draft.run = replace(draft.run, probe=probe)
     try:
@@ -76,7 +78,21 @@ def adopt_plan(draft: Draft, probe: Probe, *, fusion: bool, cause: str) -> None:
         draft.run = replace(run, plan=plan)
 
 
-def note_loudness(draft: Draft, loudness: Loudness) -> None:
+def take_note(draft: Draft, task: Task, *, fusion: bool, cause: str) -> None:
+    """What *task*, which is done, has found is from now on part of what the run knows."""
+    found = task.found or Findings()
+    if found.loudness is not None:
+        _note_loudness(draft, found.loudness)
+    if found.quality is not None:
+        note_quality(draft, found.quality)
+    if found.probe is not None and task.name == PROBE_PASS.name:
+        if draft.run.state is RunState.UPLOADED:
+            draft.move_run("probe", cause)  # nobody had to start it
+        draft.run = replace(draft.run, source_sha256=draft.run.source_sha256 or found.source_sha256)
+        _adopt_plan(draft, found.probe, fusion=fusion, cause=cause)
+
+
+def _note_loudness(draft: Draft, loudness: Loudness) -> None:
     """Among the facts of the file is from now on how loud it was found to be."""
     if draft.run.probe is not None:
         draft.run = replace(draft.run, probe=draft.run.probe.model_copy(update={"loudness": loudness}))
@@ -106,12 +122,8 @@ def fail(draft: Draft, failure: Failure, cause: str) -> None:
     """The run fails now; what else it had to do is called off, and nobody waits for it."""
     if not draft.move_run("fail", cause, failure=failure, finished_at=draft.moment.now):
         return
-    _call_off(draft, "The run failed.")
     for task in draft.tasks:
-        if task.state is TaskState.RUNNING:
-            # The lease stays: until it ends, the worker may still write, and a purge has to wait for that.
-            draft.move_task(task, "abandon", "The run failed.", lease_until=task.lease_until)
-            draft.stop_workers(task.id)
+        drop_task(draft, task, "The run failed.")
     run = draft.run
     draft.messages.append(VideoFailed(video_id=run.video_id, tenant=run.tenant, run_id=run.id, failure=failure))
 
@@ -121,7 +133,9 @@ def cancel(draft: Draft, cause: str) -> None:
     if draft.run.state in TERMINAL_RUN_STATES or draft.canceling:
         draft.refused = f"the run is {draft.run.state}"
         return
-    _call_off(draft, cause)
+    for task in draft.tasks:
+        if task.state is not TaskState.RUNNING:
+            drop_task(draft, task, cause)
     draft.stop_workers(*(task.id for task in draft.tasks if task.state is TaskState.RUNNING))
     finished_at = None if draft.busy else draft.moment.now
     draft.move_run("cancel", cause, finished_at=finished_at)
@@ -140,19 +154,25 @@ def _tell_canceled(draft: Draft) -> None:
         draft.messages.append(VideoCanceled(video_id=run.video_id, tenant=run.tenant, run_id=run.id))
 
 
-def _call_off(draft: Draft, cause: str) -> None:
-    for task in draft.tasks:
-        if task.state is TaskState.DISPATCHED:
-            draft.stop_workers(task.id)
-        if task.state in (TaskState.PENDING, TaskState.DISPATCHED):
-            draft.move_task(task, "cancel", cause)
+def drop_task(draft: Draft, task: Task, cause: str) -> None:
+    """Nobody wants *task* any more, unless it is over: it is called off, and who works on it told to stop."""
+    if task.state in (TaskState.DISPATCHED, TaskState.RUNNING):
+        draft.stop_workers(task.id)
+    if task.state in (TaskState.PENDING, TaskState.DISPATCHED):
+        draft.move_task(task, "cancel", cause)
+    elif task.state is TaskState.RUNNING:
+        # The lease stays: until it ends, the worker may still write, and a purge has to wait for that.
+        draft.move_task(task, "abandon", cause, lease_until=task.lease_until)
 
 
 def _go_on(draft: Draft, plan: Plan, cause: str) -> None:
-    done = {task.name for task in draft.tasks if task.state is TaskState.SUCCEEDED}
+    newest = {task.name: task for task in draft.tasks}
+    done = {name for name, task in newest.items() if task.state is TaskState.SUCCEEDED}
     for one in plan.passes:
-        if draft.named(one.name) is None and {one.source, *one.needs} <= done | {ORIGINAL}:
-            draft.add(_task(draft.run, one, draft.moment), cause)
+        # In a run that goes on, a task was called off only since what it reads is made anew.
+        waits = one.name not in newest or newest[one.name].state is TaskState.CANCELED
+        if waits and {one.source, *one.needs} <= done | {ORIGINAL}:
+            draft.add(new_task(draft.run, one, draft.moment), cause)
     unfinished = next((one for one in plan.passes if one.name not in done), None)
     if unfinished is None:
         _finish(draft, plan, cause)
@@ -174,7 +194,8 @@ def _files(draft: Draft, plan: Plan) -> Iterator[OutputFile]:
             yield from (output for output in task.outputs if output.name in one.files)
 
 
-def _task(run: Run, one: Pass, moment: Moment) -> Task:
+def new_task(run: Run, one: Pass, moment: Moment) -> Task:
+    """A task that waits, for the pass *one*."""
     return Task(
         id=TaskId(moment.new_id()),
         run_id=run.id,

@@ -1,4 +1,8 @@
-"""Delete what is left of deleted videos, once no worker can write there any more."""
+"""Delete what is left of deleted videos, once no worker can write there any more.
+
+Results that other videos share stay. First nobody may take any more of them; then what is shared is known for good, and
+the rest goes. When a video that shared some is purged in its turn, those whose objects they are get looked over again.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,7 +13,8 @@ from moviola import object_keys
 from moviola.messages import VideoDeleted
 from moviola.ports.message_bus import post
 from moviola.ports.object_storage import ObjectStorage
-from moviola.video import TERMINAL_RUN_STATES, Run, RunState, Task, TaskState, Video
+from moviola.ports.video_store import Released
+from moviola.video import TERMINAL_RUN_STATES, Run, RunState, Task, TaskState, Tenant, Video, VideoId
 from moviola_orchestrator.happenings import DeleteRequested
 from moviola_orchestrator.ledger import Ledger
 
@@ -28,12 +33,32 @@ async def purge(video: Video, ledger: Ledger, storage: ObjectStorage) -> bool:
             await ledger.decide(run.id, DeleteRequested())
     if await _at_work(runs, ledger, ledger.clock()):
         return False
+    async with ledger.store.transaction() as transaction:
+        await transaction.results.withdraw(video.id)
     objects = await storage.delete(object_keys.originals(video.tenant, video.id))
-    objects += await storage.delete(object_keys.outputs(video.tenant, video.id))
+    objects += await _delete_unshared(video.tenant, video.id, ledger, storage)
     if not await _forget(video, runs, ledger):
         return False
     log.info("purged a deleted video", objects=objects)
     return True
+
+
+async def collect(one: Released, ledger: Ledger, storage: ObjectStorage) -> None:
+    """Delete what nobody shares any more of a video that was purged before. May be called again."""
+    objects = await _delete_unshared(one.tenant, one.video_id, ledger, storage)
+    async with ledger.store.transaction() as transaction:
+        await transaction.results.collected(one)
+    log.info("collected what nobody shares any more", objects=objects)
+
+
+async def _delete_unshared(tenant: Tenant, video_id: VideoId, ledger: Ledger, storage: ObjectStorage) -> int:
+    async with ledger.store.snapshot() as view:
+        shared = {object_keys.attempt_of(key) for key in await view.results.shared(video_id)}
+    prefix = object_keys.outputs(tenant, video_id)
+    if not shared:
+        return await storage.delete(prefix)
+    found = {object_keys.attempt_of(stored.key) async for stored in storage.list(prefix)}
+    return sum([await storage.delete(one) for one in sorted(found - shared)])
 
 
 async def _at_work(runs: Sequence[Run], ledger: Ledger, now: datetime) -> bool:

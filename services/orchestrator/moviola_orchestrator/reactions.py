@@ -165,6 +165,7 @@ class Reactions:
                 version=word.version,
                 capacity=word.capacity,
                 seen_at=self._ledger.clock(),
+                engine=word.engine,
             )
             await transaction.workers.seen(worker)
             reminded = await self._quarantine.remind(transaction, word.worker)

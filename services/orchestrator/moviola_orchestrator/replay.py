@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from moviola.errors import MoviolaError
+from moviola.messages import VideoReprocessRequested, VideoRetryRequested
 from moviola.video import HistoryEntry, RunId, RunState, TaskState
+from moviola_orchestrator.happenings import FoundInCache
 from moviola_orchestrator.lifecycle import (
     RUN_BEGINS,
     RUN_MOVES,
@@ -23,6 +25,8 @@ from moviola_orchestrator.lifecycle import (
 )
 
 RUN = "run"
+# The events upon which a task takes over what another one has done.
+TAKES_OVER = (FoundInCache.type, VideoRetryRequested.type, VideoReprocessRequested.type)
 
 
 class ImpossibleHistory(MoviolaError):
@@ -35,6 +39,7 @@ class ReplayedTask:
 
     state: TaskState
     attempt: int = 1
+    cached: bool = False
 
 
 @dataclass(slots=True)
@@ -74,7 +79,9 @@ class ReplayedRun:
 
     def _begin_task(self, entry: HistoryEntry) -> None:
         state = TaskState(_known(TaskState, entry))
-        if entry.subject in self.tasks:
+        before = self.tasks.get(entry.subject)
+        # Only a pass whose result from the cache is gone, and what was called off with it, is done anew.
+        if before is not None and not before.cached and before.state is not TaskState.CANCELED:
             raise _impossible(entry, "there is such a task already")
         if self.state is None or state not in TASK_BEGINS:
             raise _impossible(entry, "no task begins so, or its run has not begun")
@@ -84,11 +91,12 @@ class ReplayedRun:
         state, task = TaskState(_known(TaskState, entry)), self.tasks.get(entry.subject)
         if task is None or entry.previous != task.state:
             raise _impossible(entry, f"the task was {task.state if task is not None else 'not begun'}")
-        if not _task_can(task.state, state, canceling=self.state is RunState.CANCELING):
+        cached = entry.event in TAKES_OVER
+        if not _task_can(task.state, state, canceling=self.state is RunState.CANCELING, cached=cached):
             raise _impossible(entry, f"no move leads there while the run is {self.state}")
         if entry.attempt is not None and not task.attempt <= entry.attempt <= task.attempt + 1:
             raise _impossible(entry, f"attempt {task.attempt} was the current one")
-        self.tasks[entry.subject] = ReplayedTask(state, entry.attempt or task.attempt)
+        self.tasks[entry.subject] = ReplayedTask(state, entry.attempt or task.attempt, cached)
 
 
 def replay(entries: Iterable[HistoryEntry]) -> dict[RunId, ReplayedRun]:
@@ -110,8 +118,8 @@ def _run_can(source: RunState, to: RunState, *, busy: bool) -> bool:
     return any(move_run(source, cast(RunTrigger, trigger), busy=busy) is to for trigger in triggers)
 
 
-def _task_can(source: TaskState, to: TaskState, *, canceling: bool) -> bool:
-    triggers = {move.trigger for move in TASK_MOVES if source in move.sources}
+def _task_can(source: TaskState, to: TaskState, *, canceling: bool, cached: bool) -> bool:
+    triggers = {move.trigger for move in TASK_MOVES if source in move.sources and (cached or move.trigger != "adopt")}
     return any(
         move_task(source, cast(TaskTrigger, trigger), canceling=canceling, hopeless=hopeless) is to
         for trigger in triggers

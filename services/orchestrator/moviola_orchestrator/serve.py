@@ -19,6 +19,7 @@ from moviola_orchestrator.ledger import Ledger
 from moviola_orchestrator.outbox import Relay
 from moviola_orchestrator.quarantine import Quarantine
 from moviola_orchestrator.reactions import Reactions
+from moviola_orchestrator.step_cache import StepCache
 from moviola_orchestrator.sweeper import Sweeper
 from moviola_orchestrator.webhooks import WebhookSender
 
@@ -41,7 +42,7 @@ async def run_orchestrator(
     is dispatched or running in the database was lost with the last process, and waits again at once, uncharged.
     """
     bells = Bells()
-    ledger = Ledger(store, settings, bells)
+    ledger = Ledger(store, settings, bells, cache=StepCache(store, storage, settings))
     dispatcher = Dispatcher(ledger, settings)
     sweeper = Sweeper(bus, ledger, storage, settings, alone=alone)
     if alone:

@@ -20,7 +20,7 @@ from moviola.video import Task, TaskState, Video
 from moviola_orchestrator.grace import Grace
 from moviola_orchestrator.happenings import CancelRequested, DeadlinePassed, LeaseExpired, Restarted, Unclaimed
 from moviola_orchestrator.ledger import Ledger
-from moviola_orchestrator.purge import purge
+from moviola_orchestrator.purge import collect, purge
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 AT_ONCE = 100
@@ -62,7 +62,12 @@ class Sweeper:
     async def sweep(self) -> None:
         """Once over everything. A part that is away is left for the next time, and keeps nobody from the rest."""
         now = self._ledger.clock()
-        sweeps: tuple[Callable[[], Awaitable[None]], ...] = (self._begin_lost, self._cancel_asked, self._purge)
+        sweeps: tuple[Callable[[], Awaitable[None]], ...] = (
+            self._begin_lost,
+            self._cancel_asked,
+            self._purge,
+            self._collect,
+        )
         if self._grace.over(now):
             sweeps = (lambda: self._expire(now), *sweeps)
         for one in sweeps:
@@ -119,6 +124,13 @@ class Sweeper:
             videos = await view.videos.to_purge(limit=AT_ONCE)
         for video in videos:
             await self._guarded_video(video, purge(video, self._ledger, self._storage))
+
+    async def _collect(self) -> None:
+        async with self._ledger.store.snapshot() as view:
+            released = await view.results.released(limit=AT_ONCE)
+        for one in released:
+            with about(one.video_id):
+                await _guarded(collect(one, self._ledger, self._storage))
 
     async def _guarded(self, task: Task, event: DeadlinePassed | LeaseExpired | Unclaimed) -> None:
         with about(task.video_id, run=task.run_id, task=task.id):

@@ -17,6 +17,7 @@ from moviola.settings import Settings
 from moviola.stopping import stop_on_signals
 from moviola.telemetry import configure_logging
 from moviola_workers.child_process import ChildProgram
+from moviola_workers.engine_id import engine_id
 from moviola_workers.scratch import open_scratch
 from moviola_workers.spares import keep_spares
 from moviola_workers.supervisor import Place
@@ -57,7 +58,7 @@ async def run_worker(
         keep_spares(program, settings) as spares,
     ):
         log.info("worker started", worker=name, kinds=list(kinds), capacity=settings.worker_capacity)
-        place = Place(storage, scratch, settings)
+        place = Place(storage, scratch, settings, await asyncio.to_thread(engine_id))
         await Worker(bus, spares, place, name=name, kinds=kinds, stopping=stopping).run()
     log.info("worker stopped", worker=name)
 

@@ -39,11 +39,12 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where attempts run: the storage, this worker's scratch directory, its settings."""
+    """Where attempts run: the storage, this worker's scratch directory, its settings; and what makes results there."""
 
     storage: ObjectStorage
     scratch: Path
     settings: Settings
+    engine: str = ""
 
 
 class Attempt:
@@ -111,6 +112,7 @@ class Attempt:
             loudness=result.loudness,
             quality=result.quality,
             source_sha256=digest,
+            engine=self._place.engine,
         )
 
     async def _digest(self, inputs: Inputs) -> str | None:

@@ -168,4 +168,6 @@ class Worker:
 
     def _alive(self) -> WorkerAlive:
         capacity = self._settings.worker_capacity
-        return WorkerAlive(worker=self._name, kinds=self._kinds, version=__version__, capacity=capacity)
+        return WorkerAlive(
+            worker=self._name, kinds=self._kinds, version=__version__, capacity=capacity, engine=self._place.engine
+        )

@@ -53,6 +53,16 @@ async def test_pages_are_of_one_tenant_and_the_newest_come_first(store: VideoSto
         assert await tx.watermarks.page(Tenant("nobody"), limit=3) == []
 
 
+async def test_what_is_not_listed_is_on_no_page_and_found_by_its_id(store: VideoStore) -> None:
+    listed, silent = a_watermark(), a_watermark(listed=False)
+    async with store.transaction() as tx:
+        await tx.watermarks.add(silent)
+        await tx.watermarks.add(listed)
+
+        assert await tx.watermarks.page(DEFAULT_TENANT, limit=3) == [listed]
+        assert await tx.watermarks.get(DEFAULT_TENANT, silent.id) == silent
+
+
 async def test_a_removed_watermark_is_gone_and_others_tenants_stay(store: VideoStore) -> None:
     mine, theirs = a_watermark(), a_watermark(tenant=OTHER)
     async with store.transaction() as tx:

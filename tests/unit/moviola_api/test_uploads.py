@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from moviola.errors import StoreUnavailable
 from moviola.messages import VideoUploaded
-from moviola.video import new_id
+from moviola.video import DEFAULT_TENANT, new_id
 from moviola_api import multipart
 from tests.unit.moviola_api.conftest import CLIP, Api, Document
 
@@ -208,6 +208,12 @@ async def test_a_watermark_is_stored_and_named_in_the_recipe(api: Api) -> None:
     image = video["recipe"]["steps"][0]["image"]
     assert status == 202
     assert await api.keys("watermarks/") == [f"watermarks/default/{image}"]
+    async with api.parts.store.snapshot() as view:
+        noted = await view.watermarks.get(DEFAULT_TENANT, image)
+    assert noted is not None
+    assert (noted.sha256, noted.size) == (hashlib.sha256(PNG).hexdigest(), len(PNG))
+    assert (await api.get("/v1/watermarks"))["data"] == []
+    await api.get(f"/v1/watermarks/{image}", status=404)
 
     again = await api.upload(recipe=MARKED.replace('"watermark"}', f'"{image}"}}'))
     assert again["recipe"]["steps"][0]["image"] == image

@@ -20,6 +20,7 @@ from moviola.video import (
     RunId,
     RunState,
     Task,
+    TaskId,
     TaskState,
     Video,
     VideoId,
@@ -88,19 +89,20 @@ def outputs_for(run: Run, task_name: str, attempt: int, nonce: str) -> tuple[Out
 class Scene:
     """One run, its tasks, and everything that was told of it."""
 
-    def __init__(self, video: Video | None = None, policy: Policy | None = None) -> None:
+    def __init__(self, video: Video | None = None, policy: Policy | None = None, *, ids: str = "id") -> None:
         self.now = START
         self.policy = policy or Policy()
         self.entries: list[HistoryEntry] = []
         self.told: list[Message] = []
         self.replayed = ReplayedRun(RunId(""))
+        self._name = ids
         self._ids = count(1)
         begun = begin(video or uploaded_video(), self.moment())
         self.snapshot = Snapshot(begun.run, ())
         self._take(begun)
 
     def moment(self, jitter: float = 0.5) -> Moment:
-        return Moment(self.now, jitter, lambda: f"id-{next(self._ids):06}")
+        return Moment(self.now, jitter, lambda: f"{self._name}-{next(self._ids):06}")
 
     def happens(self, event: Happening, *, jitter: float = 0.5) -> Decision:
         decision = decide(self.snapshot, event, self.moment(jitter), self.policy)
@@ -134,7 +136,11 @@ class Scene:
         return self.run.state
 
     def task(self, name: str) -> Task:
-        return next(task for task in self.snapshot.tasks if task.name == name)
+        """The newest task of the pass *name*."""
+        return next(task for task in reversed(self.snapshot.tasks) if task.name == name)
+
+    def by_id(self, task_id: TaskId) -> Task:
+        return next(task for task in self.snapshot.tasks if task.id == task_id)
 
     def task_states(self) -> dict[str, TaskState]:
         return {task.name: task.state for task in self.snapshot.tasks}

@@ -35,6 +35,7 @@ from moviola_orchestrator.ledger import Ledger
 from moviola_orchestrator.outbox import Relay
 from moviola_orchestrator.quarantine import Quarantine
 from moviola_orchestrator.reactions import Reactions
+from moviola_orchestrator.step_cache import StepCache
 from moviola_orchestrator.sweeper import Sweeper
 from tests.unit.moviola_orchestrator.scene import facts, uploaded_video
 
@@ -166,7 +167,8 @@ class Stage:
         self.settings = settings
         self.bells = Bells()
         self.stopping = asyncio.Event()
-        self.ledger = Ledger(self.store, settings, self.bells, clock=lambda: self.now, chance=lambda: 0.5)
+        cache = StepCache(self.store, storage, settings)
+        self.ledger = Ledger(self.store, settings, self.bells, clock=lambda: self.now, chance=lambda: 0.5, cache=cache)
         self.dispatcher = Dispatcher(self.ledger, settings)
         self.reactions = Reactions(bus, self.ledger, self.dispatcher, Quarantine(settings, self.ledger.clock), storage)
         self.relay = Relay(bus, self.store, self.bells.outbox)
@@ -194,10 +196,12 @@ class Stage:
     async def delete(self, video: Video) -> None:
         await self.change(video, state=VideoState.DELETED)
 
-    async def workers(self, count: int = 1, *, kinds: Sequence[Kind] = KINDS, capacity: int = 1) -> None:
+    async def workers(
+        self, count: int = 1, *, kinds: Sequence[Kind] = KINDS, capacity: int = 1, engine: str = "e1"
+    ) -> None:
         """That many workers announce themselves."""
         for number in range(1, count + 1):
-            alive = WorkerAlive(worker=f"w{number}", kinds=tuple(kinds), version="1", capacity=capacity)
+            alive = WorkerAlive(worker=f"w{number}", kinds=tuple(kinds), version="1", capacity=capacity, engine=engine)
             await self.reactions.react(alive)
 
     async def says(self, *messages: Message) -> None:

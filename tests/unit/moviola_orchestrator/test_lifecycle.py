@@ -31,17 +31,8 @@ def expected_run(state: RunState, trigger: str) -> RunState | None:
     match trigger:
         case "probe":
             return R.PROBING if state is R.UPLOADED else None
-        case "trim" | "resize" | "watermark" | "mute" | "downmix" | "normalize" | "measure":
-            to = STATE_OF_KIND[trigger]
-            return to if state in [R.PROBING, *EDITING] and state is not to else None
-        case "render":
-            return R.RENDERING if state in (R.PROBING, R.MEASURING) else None
-        case "package":
-            return R.PACKAGING if state in MAKING and state not in (R.PACKAGING, R.THUMBNAILING) else None
-        case "thumbnails":
-            return R.THUMBNAILING if state in MAKING and state is not R.THUMBNAILING else None
-        case "verify":
-            return R.VERIFYING if state in MAKING else None
+        case kind if kind in STATE_OF_KIND:
+            return STATE_OF_KIND[kind] if state in WORKING and state is not STATE_OF_KIND[kind] else None
         case "finish":
             return R.READY if state in WORKING else None
         case "fail":

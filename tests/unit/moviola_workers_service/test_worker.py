@@ -175,6 +175,19 @@ async def test_cancel_kills_the_child_within_two_seconds(bench, tmp_path):
     assert bench.scratch() == []
 
 
+async def test_one_cancel_ends_the_children_of_all_the_tasks_of_a_run(tmp_path):
+    async with open_worker(tmp_path / "worker", worker_capacity=2) as bench:
+        tasks = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            tasks.append(await running(bench, tmp_path / name))
+        await bench.bus.publish([post(CancelTasks(task_ids=tuple(command.task_id for command, _, _ in tasks)))])
+        for command, pid, _ in tasks:
+            assert (await bench.end_of(command)).type == "task.canceled"
+            assert not os.path.exists(f"/proc/{pid}")
+        assert bench.scratch() == []
+
+
 async def test_cancel_spares_the_nonce_that_it_excepts(bench, tmp_path):
     command, _, until = await running(bench, tmp_path)
     nonce = (await bench.hear(lambda message: message.type == "task.started")).nonce

@@ -202,7 +202,10 @@ class IdempotencyKeys(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredWatermark:
-    """An image under a name, for recipes to call by its id; ``content_type`` is what its first bytes say."""
+    """An image under a name, for recipes to call by its id; ``content_type`` is what its first bytes say.
+
+    One that came along with a video has no name and is not ``listed``: it is known for its bytes only.
+    """
 
     id: str
     tenant: Tenant
@@ -211,6 +214,7 @@ class StoredWatermark:
     size: int
     sha256: str
     created_at: datetime
+    listed: bool = True
 
 
 class Watermarks(Protocol):
@@ -221,7 +225,7 @@ class Watermarks(Protocol):
     async def get(self, tenant: Tenant, watermark_id: str) -> StoredWatermark | None: ...
 
     async def page(self, tenant: Tenant, *, limit: int, before: str | None = None) -> Sequence[StoredWatermark]:
-        """The newest first, at most *limit*, only those older than the one with the id *before*."""
+        """The listed ones, the newest first, at most *limit*, only those older than the one with the id *before*."""
 
     async def remove(self, tenant: Tenant, watermark_id: str) -> None:
         """Forget it; none is not an error."""
@@ -417,6 +421,43 @@ class WebhookDeliveries(Protocol):
         """Forget what ended before that time; how many."""
 
 
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A purged video of which some objects may be nobody's now; ``token`` is another one each time."""
+
+    video_id: VideoId
+    tenant: Tenant
+    token: str
+
+
+class Results(Protocol):
+    """The step cache: finished tasks by what their results are known by (``Task.result_key``), within a tenant.
+
+    A video whose task has another one's result (``Task.origin``) shares the objects. Written by the orchestrator only.
+    """
+
+    async def find(self, tenant: Tenant, keys: Collection[str]) -> Mapping[str, Task]:
+        """For each key that has a result, the oldest task that has it."""
+
+    async def take(self, tenant: Tenant, keys: Collection[str]) -> Mapping[str, Task]:
+        """The same, and ``withdraw`` of that task waits until this transaction ends; one under way is passed over."""
+
+    async def forget(self, tenant: Tenant, keys: Collection[str]) -> None:
+        """No task has a result of these keys any more."""
+
+    async def withdraw(self, video_id: VideoId) -> None:
+        """From the commit on nobody can take the results of that video's tasks; who has taken some shares them."""
+
+    async def shared(self, video_id: VideoId) -> Sequence[str]:
+        """The keys of the video's objects that tasks of other videos share."""
+
+    async def released(self, *, limit: int) -> Sequence[Released]:
+        """Purged videos of which one that shared their objects was purged since they were last collected."""
+
+    async def collected(self, one: Released) -> None:
+        """Its objects were looked over; nothing where somebody more has let go of them since it was read."""
+
+
 class ApiKeys(Protocol):
     """Who may ask. Written by the API and by the operator."""
 
@@ -490,6 +531,9 @@ class Transaction(Protocol):
 
     @property
     def webhook_deliveries(self) -> WebhookDeliveries: ...
+
+    @property
+    def results(self) -> Results: ...
 
     @property
     def api_keys(self) -> ApiKeys: ...

@@ -14,7 +14,7 @@ from moviola.ports.video_store import DeliveryState, WebhookSecret
 from moviola.probe import Probe
 from moviola.quality import Quality
 from moviola.recipe import Recipe
-from moviola.video import DEFAULT_TENANT, Failure, OutputFile, RunState, TaskState, VideoState
+from moviola.video import DEFAULT_TENANT, Failure, Findings, OutputFile, RunState, TaskState, VideoState
 
 metadata = sa.MetaData(
     naming_convention={
@@ -101,6 +101,7 @@ runs = sa.Table(
     sa.Column("is_serving", sa.Boolean, nullable=False),
     sa.Column("is_unfinished", sa.Boolean, nullable=False),
     sa.Column("quality", Document(Quality)),
+    sa.Column("source_sha256", sa.Text),
     sa.UniqueConstraint("video_id", "number"),
 )
 _flagged("runs_latest_idx", runs.c.video_id, flag=runs.c.is_latest, unique=True)
@@ -139,8 +140,20 @@ tasks = sa.Table(
     sa.Column("outputs", Document(tuple[OutputFile, ...]), nullable=False),
     sa.Column("failure", Document(Failure)),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("found", Document(Findings)),
+    sa.Column("result_key", KEY),
+    sa.Column("result_of", KEY),
+    sa.Column("origin", KEY),
     sa.Index("tasks_run_id_position_idx", "run_id", "position"),
 )
+_partial(
+    "tasks_results_idx",
+    tasks.c.tenant,
+    tasks.c.result_key,
+    tasks.c.position,
+    where=tasks.c.result_key.is_not(None),
+)
+_partial("tasks_origin_idx", tasks.c.origin, where=tasks.c.origin.is_not(None))
 _partial(
     "tasks_waiting_idx",
     tasks.c.kind,
@@ -226,6 +239,7 @@ watermarks = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("sha256", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("listed", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Index("watermarks_tenant_id_idx", "tenant", "id"),
 )
 
@@ -315,6 +329,7 @@ workers = sa.Table(
     sa.Column("strikes", sa.Integer, nullable=False, server_default=sa.text("0")),
     sa.Column("struck_by", KEY),
     sa.Column("resting_until", UtcTime),
+    sa.Column("engine", sa.Text, nullable=False, server_default=sa.text("''")),
 )
 
 # The key itself is nowhere: `sha256` is what it is found by.
@@ -335,11 +350,14 @@ api_keys = sa.Table(
 )
 
 # Laid by the deletion of a video, completed by the orchestrator: what is left to do is a short index, not a search.
+# `released`: somebody who shared its objects is gone, so that some of them may be nobody's now; anew with each.
 purges = sa.Table(
     "purges",
     metadata,
     sa.Column("video_id", KEY, sa.ForeignKey("videos.id"), primary_key=True),
     _tenant(),
     sa.Column("purged_at", UtcTime),
+    sa.Column("released", KEY),
 )
+_partial("purges_released_idx", purges.c.video_id, where=purges.c.released.is_not(None))
 _partial("purges_to_do_idx", purges.c.video_id, where=purges.c.purged_at.is_(None))

@@ -21,6 +21,7 @@ from moviola.adapters.video_store.history import SqlHistory
 from moviola.adapters.video_store.idempotency_keys import SqlIdempotencyKeys
 from moviola.adapters.video_store.notifications import open_postgresql_doorbell
 from moviola.adapters.video_store.outbox import SqlOutbox
+from moviola.adapters.video_store.results import SqlResults
 from moviola.adapters.video_store.runs import SqlRuns
 from moviola.adapters.video_store.statements import Statements
 from moviola.adapters.video_store.tasks import SqlTasks
@@ -84,6 +85,10 @@ class SqlTransaction:
     @cached_property
     def webhook_deliveries(self) -> SqlWebhookDeliveries:
         return SqlWebhookDeliveries(self._statements)
+
+    @cached_property
+    def results(self) -> SqlResults:
+        return SqlResults(self._statements)
 
     @cached_property
     def workers(self) -> SqlWorkers:

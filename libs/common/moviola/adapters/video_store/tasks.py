@@ -99,7 +99,8 @@ def _waiting(kinds: tuple[str, ...]) -> sa.Select[Any]:
     )
 
 
-def _tasks_of(rows: Sequence[Row]) -> list[Task]:
+def tasks_of(rows: Sequence[Row]) -> list[Task]:
+    """From rows of a task's fields."""
     return [Task(**dict(zip(TASK_FIELDS, row, strict=True))) for row in rows]
 
 
@@ -117,7 +118,7 @@ class SqlTasks:
             await self._statements.write(_SAVE, [values(task, TASK_FIELDS) | {"the_id": task.id} for task in tasks])
 
     async def of_run(self, run_id: RunId) -> Sequence[Task]:
-        return _tasks_of(await self._statements.read(_OF_RUN, {"run_id": run_id}))
+        return tasks_of(await self._statements.read(_OF_RUN, {"run_id": run_id}))
 
     async def renew(self, task_id: TaskId, *, attempt: int, nonce: str, lease_until: datetime) -> bool:
         keys = {"the_id": task_id, "the_attempt": attempt, "the_nonce": nonce}
@@ -126,7 +127,7 @@ class SqlTasks:
     async def waiting(self, kinds: Collection[str], *, now: datetime, limit: int) -> Sequence[Task]:
         if not kinds:
             return []
-        return _tasks_of(await self._statements.read(_waiting(tuple(sorted(set(kinds)))), {"now": now, "limit": limit}))
+        return tasks_of(await self._statements.read(_waiting(tuple(sorted(set(kinds)))), {"now": now, "limit": limit}))
 
     async def unclaimed(self) -> Mapping[str, int]:
         return {kind: count for kind, count in await self._statements.read(_UNCLAIMED)}  # noqa: C416  Row
@@ -141,7 +142,7 @@ class SqlTasks:
 
     async def overdue(self, *, now: datetime, dispatched_before: datetime, limit: int) -> Sequence[Task]:
         times = {"now": now, "dispatched_before": dispatched_before}
-        return _tasks_of(await self._statements.lock(_OVERDUE, times | {"limit": limit}))
+        return tasks_of(await self._statements.lock(_OVERDUE, times | {"limit": limit}))
 
     async def running(self) -> Sequence[Task]:
-        return _tasks_of(await self._statements.read(_RUNNING))
+        return tasks_of(await self._statements.read(_RUNNING))

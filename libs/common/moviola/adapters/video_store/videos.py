@@ -13,7 +13,7 @@ from moviola.adapters.video_store.runs import RUN_FIELDS, run_of
 from moviola.adapters.video_store.statements import Row, Statements, columns, field_names, upsert, values
 from moviola.errors import StaleVersion
 from moviola.ports.video_store import VideoFilter, VideoWithRuns
-from moviola.video import STATUS_OF_RUN_STATE, Status, Tenant, Video, VideoId, VideoState
+from moviola.video import STATUS_OF_RUN_STATE, Status, Tenant, Video, VideoId, VideoState, new_id
 
 VIDEO_FIELDS = field_names(Video)
 _videos, _runs, _purges = schema.videos, schema.runs, schema.purges
@@ -59,6 +59,20 @@ _TO_PURGE = (
     .limit(sa.bindparam("limit"))
 )
 _ASK_PURGE = upsert(lambda insert: insert(_purges).on_conflict_do_nothing())
+_shared_origins = (
+    sa.select(schema.tasks.c.origin)
+    .join(_runs, _runs.c.id == schema.tasks.c.run_id)
+    .where(_runs.c.video_id == sa.bindparam("the_id"), schema.tasks.c.origin.is_not(None))
+)
+# Locked, so that none of them is deleted just now: such a one would not know yet that it is told.
+_LOCK_ORIGINS = (
+    sa.select(_videos.c.id).where(_videos.c.id.in_(_shared_origins)).order_by(_videos.c.id).with_for_update(read=True)
+)
+_RELEASE = (
+    sa.update(_purges)
+    .where(_purges.c.video_id.in_(_shared_origins), _purges.c.video_id != sa.bindparam("the_id"))
+    .values(released=sa.bindparam("token"))
+)
 _PURGED = sa.update(_purges).where(_purges.c.video_id == sa.bindparam("the_id")).values(purged_at=sa.bindparam("at"))
 _FORGET = (
     sa.delete(schema.tasks).where(
@@ -166,6 +180,8 @@ class SqlVideos:
         return [_video_of(row) for row in await self._statements.read(_TO_PURGE, {"limit": limit})]
 
     async def purged(self, video_id: VideoId, *, at: datetime) -> None:
+        await self._statements.lock(_LOCK_ORIGINS, {"the_id": video_id})
+        await self._statements.write(_RELEASE, {"the_id": video_id, "token": new_id()})
         for statement in _FORGET:
             await self._statements.write(statement, {"id": video_id})
         await self._statements.write(_PURGED, {"the_id": video_id, "at": at})

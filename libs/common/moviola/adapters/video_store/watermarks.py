@@ -18,7 +18,7 @@ _GET = sa.select(*columns(_watermarks, WATERMARK_FIELDS)).where(_is_the_one)
 _REMOVE = sa.delete(_watermarks).where(_is_the_one)
 _PAGE = (
     sa.select(*columns(_watermarks, WATERMARK_FIELDS))
-    .where(_watermarks.c.tenant == sa.bindparam("the_tenant"))
+    .where(_watermarks.c.tenant == sa.bindparam("the_tenant"), _watermarks.c.listed)
     .order_by(_watermarks.c.id.desc())
     .limit(sa.bindparam("limit"))
 )
