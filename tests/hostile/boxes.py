@@ -13,6 +13,11 @@ def box(name: bytes, *content: bytes, size: int | None = None) -> bytes:
     return struct.pack(">I4s", len(body) + 8 if size is None else size, name) + body
 
 
+def wide(name: bytes, content: bytes) -> bytes:
+    """A box that says its size in 64 bits."""
+    return struct.pack(">I4sQ", 1, name, len(content) + 16) + content
+
+
 def full(name: bytes, *content: bytes, flags: int = 0) -> bytes:
     return box(name, struct.pack(">I", flags), *content)
 

@@ -46,10 +46,13 @@ LIMITS = Limits(max_seconds=3600, max_frames=20_000, max_bytes=64 * 1024 * 1024)
 
 @dataclass
 class Findings:
-    """``codes`` counts the ends (None: success); of all else there should be none but ``crashed``."""
+    """``codes`` counts the ends (None: success). ``crashed`` were killed by a signal, which is FFmpeg's doing; a child
+    that ended by an exception met a defect of ours (``defects``), and of these there should be none, nor of the rest.
+    """
 
     codes: Counter[str | None] = field(default_factory=Counter)
     crashed: list[str] = field(default_factory=list)
+    defects: list[str] = field(default_factory=list)
     hanging: list[str] = field(default_factory=list)
     slow: list[str] = field(default_factory=list)
 
@@ -164,7 +167,8 @@ class Fuzz:
             size = said.stat().st_size
         error = task.exception()
         if isinstance(error, ChildCrashed):
-            return f"{error.code}: {error}"
+            await child.end()
+            return f"{error.code}: {error} {child.tail.strip().rpartition(chr(10))[2]}"
         if error is not None:
             raise error
         return None
@@ -181,7 +185,9 @@ class Fuzz:
             self.findings.hanging.append(self._kept(name, batch))
         else:
             self.findings.codes[death.partition(":")[0]] += 1
-            self.findings.crashed.append(f"{self._kept(name, batch)} ({death})")
+            ours = "ended with status" in death
+            kinds = self.findings.defects if ours else self.findings.crashed
+            kinds.append(f"{self._kept(name, batch)} ({death})")
 
     def _kept(self, name: str, batch: Mapping[str, bytes]) -> str:
         self._keep.mkdir(parents=True, exist_ok=True)
@@ -191,7 +197,7 @@ class Fuzz:
 
 
 def main() -> int:
-    """Status 1 where something hung, or was slow beyond the law."""
+    """Status 1 where we met a defect of ours, something hung, or was slow beyond the law."""
     parser = argparse.ArgumentParser(prog="tests.hostile.fuzz", description="Flip bits until something gives.")
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=float("inf"))
@@ -206,9 +212,9 @@ def main() -> int:
     sys.stdout.write(f"{found.count} mutations in {time.monotonic() - began:.0f} s\n")
     for code, count in found.codes.most_common():
         sys.stdout.write(f"{count:8} {code or 'processed'}\n")
-    for what in ("crashed", "hanging", "slow"):
+    for what in ("crashed", "defects", "hanging", "slow"):
         sys.stdout.writelines(f"{what}: {one}\n" for one in getattr(found, what))
-    return 1 if found.hanging or found.slow else 0
+    return 1 if found.defects or found.hanging or found.slow else 0
 
 
 if __name__ == "__main__":

@@ -22,13 +22,14 @@ from tests.hostile.boxes import (
     movie,
     nested,
     numbers,
+    wide,
 )
 from tests.hostile.ward import SECONDS_BY_LAW, Ward
 from tests.media.clips import Clip, Tone, make, numbered
 
 MEMORY_BY_LAW = 300
 # Nothing absurd: there are no tracks.
-EMPTY = {"boxes of no size"}
+EMPTY = {"boxes of no size", "boxes shorter than themselves"}
 MANY, EVERY = 100_000_000, 0xFFFFFFFF
 
 
@@ -93,6 +94,7 @@ def _tables() -> dict[str, bytes]:
             box(b"trak", box(b"mdia", box(b"minf", box(b"stbl", full(b"stsd", numbers(EVERY), bytes(99))))))
         ),
         "a fragment of millions": parts + fragment(50_000_000) + box(b"mdat", b"y" * 99),
+        "a fragment in a box of wide size": parts + wide(b"moof", fragment(50_000_000)[8:]) + box(b"mdat", b"y" * 99),
         "a fragment of billions": parts + fragment(EVERY) + box(b"mdat", b"y" * 99),
         "many fragments": parts + fragment(1_000_000) * 60 + box(b"mdat", b"y" * 99),
         "described samples": parts + fragment(EVERY, flags=0xF01) + box(b"mdat", b"y" * 99),
@@ -108,6 +110,9 @@ def _boxes() -> dict[str, bytes]:
         "nested tracks": FTYP + box(b"moov", nested(10_000, b"trak")),
         "nested data": FTYP + box(b"moov", nested(10_000, b"udta")),
         "nested fragments": FTYP + box(b"moov") + nested(10_000, b"moof"),
+        "nested behind a box that nobody knows": FTYP + box(b"zzzz", b"x") + box(b"moov", nested(10_000, b"trak")),
+        "nested in boxes of wide sizes": FTYP + wide(b"moov", wide(b"trak", nested(10_000, b"mdia"))),
+        "boxes shorter than themselves": FTYP + box(b"moov", box(b"trak", size=5), box(b"trak", b"", size=3)),
         "boxes of no size": FTYP + box(b"moov", bytes(100_000)),
         "a million empty boxes": FTYP + box(b"moov", box(b"trak", box(b"free") * 1_000_000)),
         "matroska of petabytes": matroska(ebml(0x1654AE6B, b"", size=1 << 50)),

@@ -29,7 +29,7 @@ async def _fuzzed(tmp_path: Path, count: int) -> Findings:
 def _law(found: Findings, count: int) -> None:
     assert found.count == count
     assert found.codes.keys() - {None} <= DOCUMENTED
-    assert (found.hanging, found.slow) == ([], [])
+    assert (found.defects, found.hanging, found.slow) == ([], [], [])
     # The mutations are worth something: they reach the decoder, and they break files.
     assert found.codes[None] > count / 10
     assert found.codes["media.corrupt"] > count / 100

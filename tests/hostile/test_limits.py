@@ -94,6 +94,18 @@ async def test_sound_that_goes_on_for_years_is_not_filled_up_with_silence(
     assert end.seconds < 5
 
 
+async def test_sound_long_after_the_picture_has_ended_is_left_out(ward: Ward, tmp_path: Path) -> None:
+    """Within the limits, but hours of silence would have to be encoded up to it."""
+    source = make(tmp_path / "clip.mkv", Clip(frames=25, tone=Tone(codec="libmp3lame", start=20_000)))
+
+    end = await ward.edit(source)
+
+    facts = (await ward.probe(end.file)).probe
+    assert end.seconds < 5
+    assert facts.audio[0].duration is None or facts.audio[0].duration < 60
+    assert facts.video.frames == 25
+
+
 async def test_frames_are_counted_as_they_come_where_there_is_no_header_to_be_believed(
     ward: Ward, tmp_path: Path
 ) -> None:

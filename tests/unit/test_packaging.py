@@ -23,6 +23,7 @@ TARGETS = {
     "fuzz",
     "check",
     "bench",
+    "inputs",
     "up",
     "down",
     "lock",

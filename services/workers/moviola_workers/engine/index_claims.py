@@ -15,7 +15,6 @@ from typing import BinaryIO
 
 from moviola.messages import Limits
 from moviola_workers.engine.failures import refused
-from moviola_workers.engine.truncation import boxes_of
 
 MOVIES = (b"moov", b"moof")
 HOLDERS = frozenset({*MOVIES, b"trak", b"edts", b"mdia", b"minf", b"dinf", b"stbl", b"mvex", b"traf"})
@@ -23,6 +22,8 @@ HOLDERS = frozenset({*MOVIES, b"trak", b"edts", b"mdia", b"minf", b"dinf", b"stb
 DEEPEST = 12
 # Of one movie or fragment; real ones have some thirty a track.
 MOST_BOXES = 10_000
+# Of a file: six hours in fragments of a fiftieth of a second.
+MOST_PARTS = 2_000_000
 # Tables with the number of their entries behind version and flags, and the bytes of an entry.
 TABLES = {b"stts": 8, b"ctts": 8, b"stsc": 12, b"stss": 4, b"stco": 4, b"co64": 8}
 # Which flags of a run mean four bytes for each of its samples.
@@ -41,12 +42,14 @@ def refuse_absurd_claims(path: Path, limits: Limits) -> None:
     nothing describes; ``media.too_many_streams`` for more tracks than are published; ``media.unrecognized`` for media
     that lie in other files. Nothing where it is no mp4.
     """
-    size = path.stat().st_size
     claims = _Claims(limits)
     with path.open("rb") as file:
-        for begin, part in boxes_of(file, size):
-            if part.name in MOVIES:
-                _look(file, part.name, begin + 8, min(part.end, size), claims)
+        # FFmpeg passes over boxes that it does not know, so that an index may come behind any number of them.
+        for number, (name, begin, end) in enumerate(_children(file, 0, path.stat().st_size)):
+            if number > MOST_PARTS:
+                raise refused("media.corrupt", "The boxes of the file are absurdly many.")
+            if name in MOVIES:
+                _look(file, name, begin, end, claims)
 
 
 def _look(file: BinaryIO, name: bytes, begin: int, end: int, claims: _Claims) -> None:
@@ -63,14 +66,18 @@ def _look(file: BinaryIO, name: bytes, begin: int, end: int, claims: _Claims) ->
 
 
 def _children(file: BinaryIO, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Boxes in a row, whatever they are called, with where their content begins and ends."""
     while begin + 8 <= end:
         file.seek(begin)
         length, name = unpack(">I4s", file.read(8))
+        inside = begin + 8
+        if length == 1:
+            inside, length = begin + 16, int.from_bytes(file.read(8))
         # A size of zero means "to the end"; other sizes that can't be are FFmpeg's to judge.
         stop = end if length == 0 else min(begin + length, end)
-        yield name, begin + 8, stop
-        if 0 < length < 8:
+        if stop < inside:
             return
+        yield name, inside, stop
         begin = stop
 
 

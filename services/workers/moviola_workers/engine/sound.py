@@ -28,6 +28,9 @@ from moviola_workers.engine.samples import Samples
 from moviola_workers.engine.timeline import Timeline
 from moviola_workers.job import Job
 
+# Of so many seconds no more is made than is needed for now: what follows may be beyond the picture's end.
+LONG_SILENCE = 60
+
 
 class Sound(Protocol):
     def write(self, until: Fraction | None) -> None:
@@ -114,18 +117,20 @@ class EncodedSound:
         self._timeline = timeline
         self._sink = sink_for(self._reader.stream)
         self._samples = Samples(self._sink.rate, self._sink.layout)
+        self._paced = False
         self._index = -1
         self._frames: Iterator[AudioFrame] = iter(())
         self._waiting: AudioFrame | None = None
 
     def write(self, until: Fraction | None) -> None:
+        self._paced = self._paced or until is not None
         while until is None or self._samples.seconds < until:
-            if not self._step():
+            if not self._step(until):
                 break
         if until is None:
             self._sink.encode(None)
 
-    def _step(self) -> bool:
+    def _step(self, until: Fraction | None) -> bool:
         """Take one frame on; False where the picture has not yet settled what becomes of it, or all is done."""
         if self._index < 0 and not self._enter(0):
             return False
@@ -137,13 +142,21 @@ class EncodedSound:
         begin, end = self._samples.span(frame)
         if not self._timeline.is_settled(self._index, end):
             return False
-        self._waiting = None
         refuse_beyond(begin - cut.start, self._limits)
+        if begin - cut.start + cut.lands - self._samples.seconds > LONG_SILENCE and self._paced:
+            return self._be_silent(until)
+        self._waiting = None
         for piece in self._samples.placed(frame, begin, cut):
             self._sink.encode(piece)
         if cut.end is not None and end >= cut.end:
             return self._leave()
         return True
+
+    def _be_silent(self, until: Fraction | None) -> bool:
+        """No further than the picture has come, and where that is through, not at all: the sound ends with it."""
+        for piece in self._samples.silence_until(until) if until is not None else ():
+            self._sink.encode(piece)
+        return False
 
     def _leave(self) -> bool:
         """On to the next cut; its beginning is filled up with silence, should this one's sound have been short."""

@@ -61,13 +61,6 @@ def refuse_truncated(path: Path) -> None:
         raise refused("media.truncated", "The file is cut off: its index (moov) is missing.")
 
 
-def boxes_of(file: BinaryIO, size: int) -> Iterator[tuple[int, Part]]:
-    """The top-level boxes of an mp4, each with where it begins; none where the file does not begin with one."""
-    file.seek(4)
-    if file.read(4) in TOP_LEVEL:
-        yield from _boxes(file, size)
-
-
 def _parts(file: BinaryIO, size: int) -> Iterator[Part]:
     head = file.read(12)
     file.seek(0)
@@ -81,10 +74,6 @@ def _parts(file: BinaryIO, size: int) -> Iterator[Part]:
 
 def boxes(file: BinaryIO, size: int) -> Iterator[Part]:
     """The top-level boxes of ISO base media, in order, up to one that is unknown."""
-    yield from (part for _, part in _boxes(file, size))
-
-
-def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[int, Part]]:
     position = 0
     while position + 8 <= size:
         file.seek(position)
@@ -95,7 +84,7 @@ def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[int, Part]]:
             wide = file.read(8)
             length = struct.unpack(">Q", wide)[0] if len(wide) == 8 else 0
         end = size if length == 0 else position + length
-        yield position, Part(name=name, end=end)
+        yield Part(name=name, end=end)
         if length != 0 and length < 8:
             return
         position = end
