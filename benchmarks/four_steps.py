@@ -48,8 +48,8 @@ def measure(folder: Path, seed: Path, *, runs: int) -> Section:
         work=(
             "30 s out of 60 s of 1080p (Big Buck Bunny, scaled up and looped; H.264 + AAC): trim, resize to 1280×720, "
             f"an image as watermark, mute; x264 `{peers.PRESET}`, CRF {peers.QUALITY}, threads as x264 chooses. "
-            "Moviola's time is from the start of a `curl` upload over HTTP to the event `ready`, probing, checking and storing "
-            "included; the peers read and write local files. "
+            "Moviola's time is from the start of a `curl` upload over HTTP to the event `ready`, probing, checking and "
+            "storing included; the peers read and write local files. "
             f"Peer: ffmpeg {peers.version()} as PyPI's imageio-ffmpeg ships it."
         ),
         rows=rows,
