@@ -38,7 +38,7 @@ class Cut:
 
     @property
     def copied(self) -> bool:
-        (one,) = self.plan.passes
+        one, _ = self.plan.passes  # the edit, and the look at its result
         assert isinstance(one.parameters, Edit)
         return one.parameters.smart_cut and not self.remarks
 
@@ -49,7 +49,7 @@ def cut(bench: Bench, source: Path, *spans: tuple[float, float], mute: bool = Fa
     steps += [{"step": "mute"}] if mute else []
     recipe = parse_recipe({"steps": steps, "output": {"preset": "ultrafast", "quality": 12}})
     plan = compile_plan(recipe, bench.probe(source))
-    (one,) = plan.passes
+    one, _ = plan.passes
     assert isinstance(one.parameters, Edit)
     edit = one.parameters if smart is None else one.parameters.model_copy(update={"smart_cut": smart})
     result = bench.run(Job(kind=one.kind, parameters=edit, source=source, scratch=bench.directory))
