@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import JsonValue
 
 from moviola_cli.outcome import BadUse, Outcome
 from moviola_cli.remote import HERE, AsJson, Url, with_client
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from moviola.client import Client
     from moviola.documents import LetterDocument
     from moviola_cli.progress_display import ProgressDisplay
@@ -116,7 +117,7 @@ def discard(
     return with_client(url, throw)
 
 
-def _chosen(ids: list[str] | None, everything: bool, narrowed: dict[str, str | None]) -> dict[str, JsonValue]:
+def _chosen(ids: list[str] | None, everything: bool, narrowed: dict[str, str | None]) -> "dict[str, JsonValue]":
     given: dict[str, JsonValue] = {name: value for name, value in narrowed.items() if value is not None}
     if bool(ids) == everything or (ids and given):
         raise BadUse("Name the letters, or say --all, which --queue, --type and --reason may narrow.")
