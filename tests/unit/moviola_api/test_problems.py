@@ -30,7 +30,7 @@ async def test_a_defect_is_logged_under_the_requests_id_and_not_shown(
     monkeypatch.setattr(videos, "find", broken)
     video = await api.upload()
     with caplog.at_level(logging.ERROR):
-        async with api.http.get(f"/v1/videos/{video['id']}/history", headers={"X-Request-Id": "my-request"}) as answer:
+        async with api.http.get(f"/v1/videos/{video['id']}", headers={"X-Request-Id": "my-request"}) as answer:
             text = await answer.text()
 
     assert answer.status == 500
