@@ -28,7 +28,7 @@ from moviola.topology import (
 from moviola.video import new_id, utc_now
 
 TRIM, MUTE, PROBE = task_queue("trim"), task_queue("mute"), task_queue("probe")
-SOON = 10.0
+SOON = 60.0
 A_WHILE = 0.2
 OpenBus = Callable[[], AbstractAsyncContextManager[MessageBus]]
 T = TypeVar("T")

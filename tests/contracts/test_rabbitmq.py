@@ -23,7 +23,7 @@ pytestmark = pytest.mark.distributed
 
 T = TypeVar("T")
 TRIM, MUTE = task_queue("trim"), task_queue("mute")
-SOON = 30.0
+SOON = 120.0
 SETTLED_SECONDS = 1.5
 PATIENCE = 0.5
 

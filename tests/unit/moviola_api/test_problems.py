@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from moviola_api import videos
+from moviola_api import lookup
 from tests.unit.moviola_api.conftest import Api
 
 JSON = {"Content-Type": "application/json"}
@@ -27,7 +27,7 @@ async def test_a_defect_is_logged_under_the_requests_id_and_not_shown(
     async def broken(*_: object) -> None:
         raise ZeroDivisionError("a secret detail")
 
-    monkeypatch.setattr(videos, "find", broken)
+    monkeypatch.setattr(lookup, "find", broken)
     video = await api.upload()
     with caplog.at_level(logging.ERROR):
         async with api.http.get(f"/v1/videos/{video['id']}", headers={"X-Request-Id": "my-request"}) as answer:
