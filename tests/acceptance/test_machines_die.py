@@ -1,6 +1,7 @@
 """Processes are killed without warning in the middle of the work; every accepted video ends ready all the same."""
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from tests.acceptance.systems import Deployment
 from tests.acceptance.test_one_video import CLIP
 
 WORK = {"steps": [{"step": "resize", "width": 1920, "height": 1080, "upscale": True}], "output": {"preset": "fast"}}
+QUICK_WORK = {"steps": [{"step": "mute"}]}
+ORCHESTRATORS = ("orchestrator-1", "orchestrator-2")
 FRAMES = media.picture(CLIP)["nb_read_frames"]
 
 
@@ -72,6 +75,30 @@ async def test_both_orchestrators_are_killed(distributed: Deployment, tmp_path: 
         await whole(client, video_id, tmp_path)
         video = await client.get(f"/v1/videos/{video_id}")
         assert [step["attempts"] for step in video["steps"]] == [1], "the encode that went on was started again"
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize("point", ["outbox.before_publish", "outbox.after_publish"])
+async def test_orchestrators_die_between_commit_and_publish_or_before_they_note_it(
+    distributed: Deployment, tmp_path: Path, point: str
+) -> None:
+    """What was committed is published by the next one, perhaps once more; done is everything once."""
+    distributed.kill(*ORCHESTRATORS)
+    distributed.start(*ORCHESTRATORS, MOVIOLA_CRASH_AT=point)
+    async with aiohttp.ClientSession() as http:
+        client = Client(distributed.url, http)
+        video_id = (await client.upload(CLIP, recipe=QUICK_WORK))["id"]
+        died = [await asyncio.to_thread(distributed.running[name].wait, 120) for name in ORCHESTRATORS]
+        distributed.kill(*ORCHESTRATORS)
+        distributed.start(*ORCHESTRATORS)
+        await whole(client, video_id, tmp_path)
+
+        assert died == [-signal.SIGKILL] * 2
+        video = await client.get(f"/v1/videos/{video_id}")
+        assert {step["attempts"] for step in video["steps"]} == {1}
+        history = (await client.get(f"/v1/videos/{video_id}/history"))["data"]
+        moves = [(entry["subject"], entry["state"]) for entry in history]
+        assert sorted(moves) == sorted(set(moves))
 
 
 @pytest.mark.distributed

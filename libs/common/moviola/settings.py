@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     fusion: bool = True
     # Take over what an equal pass, of whatever video of the tenant, has made already.
     step_cache: bool = True
+    # For tests of what a machine's death does: where the process kills itself.
+    crash_at: str | None = None
     lease_seconds: float = Field(default=30.0, gt=0)
     heartbeat_seconds: float = Field(default=5.0, gt=0)
     progress_seconds: float = Field(default=0.4, gt=0)

@@ -13,10 +13,12 @@ from moviola.ports.message_bus import MessageBus
 from moviola.ports.video_store import VideoStore
 from moviola.video import utc_now
 from moviola_orchestrator.bells import Bell, pause
+from moviola_orchestrator.crash_points import CrashPoints
 from moviola_orchestrator.webhooks import note_for_webhooks
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 BATCH = 100
+NOWHERE = CrashPoints()
 LOOK_AGAIN_SECONDS = 5.0
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 
@@ -27,11 +29,20 @@ class Relay:
     Every event passes here once, so that here it is also noted for the webhooks; *webhooks* is rung for them.
     """
 
-    def __init__(self, bus: MessageBus, store: VideoStore, bell: Bell, *, webhooks: Bell | None = None) -> None:
+    def __init__(
+        self,
+        bus: MessageBus,
+        store: VideoStore,
+        bell: Bell,
+        *,
+        webhooks: Bell | None = None,
+        crash: CrashPoints = NOWHERE,
+    ) -> None:
         self._bus = bus
         self._store = store
         self._bell = bell
         self._webhooks = webhooks
+        self._crash = crash
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Relay until *stopping*; while the bus or the database is away, wait ever longer, and go on."""
@@ -59,7 +70,9 @@ class Relay:
         async with self._store.transaction() as transaction:
             postings = await transaction.outbox.claim(limit=BATCH)
             if postings:
+                self._crash.reached("outbox.before_publish")
                 await self._bus.publish(postings)
+                self._crash.reached("outbox.after_publish")
                 await transaction.outbox.sent([posting.envelope.id for posting in postings])
                 told = await note_for_webhooks(transaction, postings, utc_now())
         if postings and told and self._webhooks is not None:

@@ -13,6 +13,7 @@ from moviola.settings import Settings
 from moviola.stopping import stop_on_signals
 from moviola.telemetry import configure_logging
 from moviola_orchestrator.bells import Bells, pause
+from moviola_orchestrator.crash_points import CrashPoints
 from moviola_orchestrator.dispatch import Dispatcher
 from moviola_orchestrator.endpoints import open_endpoints
 from moviola_orchestrator.ledger import Ledger
@@ -51,11 +52,15 @@ async def run_orchestrator(
     async with asyncio.TaskGroup() as group:
         group.create_task(Reactions(bus, ledger, dispatcher, Quarantine(settings, ledger.clock), storage).run(stopping))
         group.create_task(dispatcher.run(stopping))
-        group.create_task(Relay(bus, store, bells.outbox, webhooks=bells.webhooks).run(stopping))
+        group.create_task(_relay(bus, store, bells, settings).run(stopping))
         group.create_task(_send_webhooks(store, bells, settings, stopping))
         group.create_task(sweeper.run(stopping))
         await stopping.wait()
         bells.ring_all()  # so that nobody sleeps on
+
+
+def _relay(bus: MessageBus, store: VideoStore, bells: Bells, settings: Settings) -> Relay:
+    return Relay(bus, store, bells.outbox, webhooks=bells.webhooks, crash=CrashPoints(settings.crash_at))
 
 
 async def _send_webhooks(store: VideoStore, bells: Bells, settings: Settings, stopping: asyncio.Event) -> None:
