@@ -24,7 +24,7 @@ pytestmark = pytest.mark.distributed
 T = TypeVar("T")
 TRIM, MUTE = task_queue("trim"), task_queue("mute")
 SOON = 120.0
-SETTLED_SECONDS = 1.5
+SETTLED_SECONDS = 10.0
 PATIENCE = 0.5
 
 
@@ -75,7 +75,8 @@ async def test_everything_goes_on_when_a_killed_broker_comes_back(bus: MessageBu
         taken_in_turns = group.create_task(soon(bus.take([task_queue("probe"), task_queue("resize")])))
         before = bus.connected_since()
 
-        # RabbitMQ 3.10.8 never finds a quorum queue again that was declared less than a second before it was killed.
+        # RabbitMQ 3.10.8 never finds a quorum queue again that was declared a moment before it was killed; on a busy machine
+        # a moment is long.
         await asyncio.sleep(SETTLED_SECONDS)
         await asyncio.to_thread(rabbitmq_server.kill)
         await disconnected(bus)
