@@ -75,8 +75,8 @@ async def test_everything_goes_on_when_a_killed_broker_comes_back(bus: MessageBu
         taken_in_turns = group.create_task(soon(bus.take([task_queue("probe"), task_queue("resize")])))
         before = bus.connected_since()
 
-        # RabbitMQ 3.10.8 never finds a quorum queue again that was declared a moment before it was killed; on a busy machine
-        # a moment is long.
+        # RabbitMQ 3.10.8 never finds a quorum queue again that was declared a moment before it was killed; on a busy
+        # machine a moment is long.
         await asyncio.sleep(SETTLED_SECONDS)
         await asyncio.to_thread(rabbitmq_server.kill)
         await disconnected(bus)
