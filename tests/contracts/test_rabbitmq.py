@@ -133,6 +133,7 @@ async def test_a_lost_connection_is_mended_behind_a_consumer(rabbitmq_url: str) 
     async with relay_to(rabbitmq_url) as way:
         await way.open()
         async with open_rabbitmq(way.url) as bus, bus.consume(TRIM, prefetch=2) as deliveries:
+            await connected(bus)
             await bus.publish([command("trim", "held")])
             held = await soon(anext(deliveries))
             await way.cut()
@@ -167,6 +168,7 @@ async def test_a_publish_that_the_connection_is_lost_under_is_not_taken_for_done
     async with relay_to(rabbitmq_url) as way:
         await way.open()
         async with open_rabbitmq(way.url) as bus:
+            await connected(bus)
             await bus.publish([command("trim", "before")])
             rabbitmq_server.pause()  # so that no confirm comes
             publishing = asyncio.create_task(bus.publish([command("trim", str(number)) for number in range(20)]))
@@ -179,6 +181,7 @@ async def test_a_publish_that_the_connection_is_lost_under_is_not_taken_for_done
 
 async def test_two_services_with_one_broker_share_its_queues(bus: MessageBus, rabbitmq_url: str) -> None:
     async with open_rabbitmq(rabbitmq_url) as other:
+        await connected(other)
         await other.publish([command("trim", "from the other")])
         assert (await soon(bus.take([TRIM]))).envelope.id == "from the other"
 
@@ -334,6 +337,7 @@ async def test_a_consumer_that_is_not_served_though_another_one_is_there_is_set_
     channels: list[AbstractChannel], bus: MessageBus, rabbitmq_url: str
 ) -> None:
     async with open_rabbitmq(rabbitmq_url) as other, other.consume(TRIM, prefetch=1) as others:
+        await connected(other)
         await bus.publish([command("trim", "held")])
         assert (await soon(anext(others))).envelope.id == "held"  # it takes no second one
         channels.clear()

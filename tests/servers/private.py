@@ -45,7 +45,7 @@ class PrivateServer:
                     helper.start()
             self._process.start()
         try:
-            wait_until(lambda: self._answers(self.url), within=60, alive=self._process.running, what=self._name)
+            wait_until(lambda: self._answers(self.url), within=240, alive=self._process.running, what=self._name)
         except RuntimeError as error:
             raise RuntimeError(f"{error}:\n{self._process.log()}") from error
 

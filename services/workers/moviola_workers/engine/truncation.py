@@ -7,6 +7,7 @@ FFmpeg opens a fast-start mp4 that was cut at three quarters and declares every 
 - AVI: the RIFF chunk's size (1 GiB parts may follow it, so that only a size beyond the end of the file says something).
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def _segment(file: BinaryIO) -> Iterator[Part]:
     header = _number(file)
     if header is None:
         return
-    file.seek(header, 1)
+    _skip(file, header)
     if _number(file, keep_marker=True) == SEGMENT:
         length = _number(file)
         if length is not None:
@@ -123,7 +124,7 @@ def elements(file: BinaryIO) -> Iterator[int]:
     header = _number(file)
     if header is None:
         return
-    file.seek(header, 1)
+    _skip(file, header)
     if _number(file, keep_marker=True) != SEGMENT:
         return
     _number(file)
@@ -132,7 +133,13 @@ def elements(file: BinaryIO) -> Iterator[int]:
         length = _number(file)
         if name == CLUSTER or length is None:
             return
-        file.seek(length, 1)
+        _skip(file, length)
+
+
+def _skip(file: BinaryIO, length: int) -> None:
+    """Pass over so many bytes, but not beyond the end: a length may claim more than any file system has a place for."""
+    position = file.tell() + length
+    file.seek(min(position, file.seek(0, os.SEEK_END)))
 
 
 def _number(file: BinaryIO, *, keep_marker: bool = False) -> int | None:
