@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,15 @@ _missing: set[str] = set()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SERVERS] = Servers()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of several processes one has all acceptance tests, which share running systems; the others go file by file."""
+    acceptance = Path(__file__).parent / "acceptance"
+    for item in items:
+        together = acceptance if acceptance in item.path.parents else item.path
+        item.add_marker(pytest.mark.xdist_group(str(together)))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
