@@ -33,7 +33,7 @@ run: $(VENV)/.embedded ## Serve the whole system on this machine, at http://127.
 	@exec $(BIN)/moviola up $(ARGS)
 
 test: $(VENV)/.dev servers ## Run all the tests (as root on Debian or Ubuntu it first installs the servers they need)
-	$(BIN)/python -m pytest -m "not slow" -n $(PROCESSES) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n $(PROCESSES) --dist loadscope $(ARGS)
 
 test-slow: $(VENV)/.dev servers ## Run the tests that take longer
 	@# pytest's status 5 says that no test is marked slow.

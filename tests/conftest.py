@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,13 +27,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SERVERS] = Servers()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Of several processes one has all acceptance tests, which share running systems; the others go file by file."""
-    acceptance = Path(__file__).parent / "acceptance"
-    for item in items:
-        together = acceptance if acceptance in item.path.parents else item.path
-        item.add_marker(pytest.mark.xdist_group(str(together)))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path, _, _ = nodeid.partition("::")
+            return "tests/acceptance" if path.startswith("tests/acceptance/") else path
+
+    return Scheduling(config, log)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
