@@ -6,7 +6,7 @@ from dataclasses import replace
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from moviola.errors import Conflict, InvalidInput, StaleVersion
+from moviola.errors import Conflict, InvalidInput
 from moviola.messages import VideoCancelRequested, VideoDeleteRequested
 from moviola.plan import Plan
 from moviola.planner import compile_plan
@@ -21,10 +21,10 @@ from moviola_api.documents import CostedPlan, PlanDocument, VideoList
 from moviola_api.forecast import costed
 from moviola_api.lookup import Sight, find, see, sight_of, video_id_of
 from moviola_api.presentation import document_of, json_response
+from moviola_api.rewriting import rewritten
 from moviola_api.wishes import Metadata, Tags, Title, recipe_at, requested_recipe, without_repetition
 
 # Two clients who change one video at once: the second one's change is made anew on what the first one wrote.
-WRITE_TRIES = 5
 
 
 class ListQuery(BaseModel):
@@ -118,14 +118,8 @@ async def _write(
     event: Callable[[Video], VideoCancelRequested | VideoDeleteRequested] | None = None,
 ) -> Sight:
     """Save what *change* makes of the video and post *event* with it; the video as it is afterwards."""
-    for attempt in range(1, WRITE_TRIES + 1):
-        try:
-            async with context_of(request).store.transaction() as transaction:
-                return await _write_once(request, transaction, change, event)
-        except StaleVersion:
-            if attempt == WRITE_TRIES:
-                raise
-    raise AssertionError("unreachable")
+    store = context_of(request).store
+    return await rewritten(store, lambda transaction: _write_once(request, transaction, change, event))
 
 
 async def _write_once(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 from pydantic import ValidationError
 
-from moviola.errors import Conflict, InvalidInput, StaleVersion
+from moviola.errors import Conflict, InvalidInput
 from moviola.messages import VideoReprocessRequested, VideoRetryRequested
 from moviola.ports.message_bus import post
 from moviola.ports.video_store import Transaction, VideoWithRuns
@@ -24,10 +24,10 @@ from moviola_api.idempotency import fingerprint, idempotency_key, refuse_other, 
 from moviola_api.intake import ACCEPTED
 from moviola_api.lookup import find, see, video_id_of
 from moviola_api.presentation import document_of, json_response
+from moviola_api.rewriting import rewritten
 from moviola_api.runs import details_of
 from moviola_api.wishes import Priority, requested_recipe
 
-WRITE_TRIES = 5
 Wish = VideoRetryRequested | VideoReprocessRequested
 
 
@@ -111,14 +111,8 @@ async def _ask(request: web.Request, wish: _Asked) -> tuple[VideoWithRuns, RunId
     """The video afterwards, and the run that was asked for, by this request or an earlier one with the same key."""
     key, tenant = idempotency_key(request), tenant_of(request)
     async with under_way(context_of(request).cache, tenant, key):
-        for attempt in range(1, WRITE_TRIES + 1):
-            try:
-                async with context_of(request).store.transaction() as transaction:
-                    return await _ask_once(request, transaction, wish, key)
-            except StaleVersion:
-                if attempt == WRITE_TRIES:
-                    raise
-    raise AssertionError("unreachable")
+        store = context_of(request).store
+        return await rewritten(store, lambda transaction: _ask_once(request, transaction, wish, key))
 
 
 async def _ask_once(
